@@ -1,0 +1,5 @@
+"""`python -m jsorc_gitops` is `jsorc`."""
+
+from jsorc_gitops.cli import main
+
+main()

@@ -1,0 +1,116 @@
+"""The door to git: reads trees at a revision, commits one folder. Decides nothing.
+
+Only this module knows GitPython. What git refuses comes out as RepositoryError with git's own words.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jsorc_gitops.errors import RepositoryError, TreeError
+
+if TYPE_CHECKING:
+    import git
+
+_REGULAR_FILE = 0o100000
+
+
+class Repository:
+    """The git repository around a folder that holds jsorc.yaml."""
+
+    def __init__(self, root: Path) -> None:
+        """Open it; raise RepositoryError where there is none or no git."""
+        try:
+            # GitPython takes 0.1 s to import and fails to when there is no git.
+            import git
+        except ImportError as error:
+            raise RepositoryError("git is not installed, or not on PATH") from error
+        self._failed = git.GitCommandError
+        try:
+            self._repo = git.Repo(root, search_parent_directories=True)
+        except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
+            raise RepositoryError(f"{root}: not in a git repository; run git init") from error
+        if self._repo.working_tree_dir is None:
+            raise RepositoryError(f"{root}: a bare repository has no work tree; use a clone")
+        self._git: git.Git = git.Git(root)
+        prefix = root.resolve().relative_to(Path(self._repo.working_tree_dir).resolve()).as_posix()
+        self._prefix = "" if prefix == "." else f"{prefix}/"
+
+    def close(self) -> None:
+        self._repo.close()
+
+    def get_head(self) -> str:
+        """The commit of HEAD, 40 hex digits; raise RepositoryError on an unborn branch."""
+        try:
+            return str(self._git.rev_parse("--verify", "--quiet", "HEAD^{commit}"))
+        except self._failed as error:
+            branch = self._git.symbolic_ref("--short", "HEAD")
+            raise RepositoryError(
+                f"branch {branch} has no commit yet; commit jsorc.yaml and templates/ first"
+            ) from error
+
+    def get_branch(self) -> str:
+        """The branch HEAD is on; raise RepositoryError where it is detached."""
+        try:
+            return str(self._git.symbolic_ref("--short", "--quiet", "HEAD"))
+        except self._failed as error:
+            raise RepositoryError(
+                "HEAD is detached, a commit there would belong to no branch; run git switch BRANCH"
+            ) from error
+
+    def read_tree(self, revision: str, folder: str) -> dict[str, str]:
+        """All files below a folder at a commit, by path; empty where the commit has no such folder."""
+        path = f"{self._prefix}{folder}"
+        commit = self._repo.commit(revision)
+        try:
+            tree = commit.tree[path]
+        except KeyError:
+            return {}
+        if tree.type != "tree":
+            raise TreeError(f"{path} at {revision[:12]} is no folder")
+        files = {}
+        for item in tree.traverse():
+            if getattr(item, "type", "") == "tree":
+                continue
+            if item.mode & 0o170000 != _REGULAR_FILE:  # type: ignore[union-attr]
+                raise TreeError(f"{item.path} at {revision[:12]} is a symbolic link or a submodule")  # type: ignore[union-attr]
+            name = str(item.path)[len(path) + 1 :]  # type: ignore[union-attr]
+            files[name] = item.data_stream.read().decode(errors="replace")  # type: ignore[union-attr]
+        return dict(sorted(files.items()))
+
+    def list_dirty(self, *paths: str) -> list[str]:
+        """Files below `paths` that differ from HEAD or that git does not track, as git spells them."""
+        listing = str(
+            self._git.status("--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", *paths)
+        )
+        return sorted(entry[3:] for entry in listing.split("\0") if entry)
+
+    def commit_folder(self, folder: str, message: str) -> str:
+        """Commit a folder as it lies on disk and nothing else; what else is staged stays staged.
+
+        Author, signing and hooks are as git is configured. Returns the new commit.
+        """
+        try:
+            self._git.add("--all", "--", folder)
+            self._git.commit("--quiet", "--only", "--message", message, "--", folder)
+        except self._failed as error:
+            self._git.reset("--quiet", "--", folder)
+            raise RepositoryError(f"git refused the commit: {_words(error)}") from error
+        return self.get_head()
+
+    def is_ancestor(self, old: str, new: str) -> bool | None:
+        """Whether `new` descends from `old`; None where this clone cannot tell (a commit it has not)."""
+        try:
+            self._git.merge_base("--is-ancestor", old, new)
+        except self._failed as error:
+            return False if error.status == 1 else None
+        return True
+
+    def list_trailers(self, old: str, new: str, key: str) -> list[str]:
+        """The values of a trailer in the commits after `old` up to `new`."""
+        form = f"--format=%(trailers:key={key},valueonly,separator=%x0A)"
+        return [line.strip() for line in str(self._git.log(form, f"{old}..{new}")).splitlines() if line.strip()]
+
+
+def _words(error: "git.GitCommandError") -> str:
+    text = str(error.stderr or error.stdout).strip()
+    return text.removeprefix("stderr:").removeprefix("stdout:").strip().strip("'").strip()

@@ -1,0 +1,67 @@
+"""The porch: reads options and the environment, wires adapters into a corridor, prints, exits."""
+
+import sys
+import tempfile
+import traceback
+from pathlib import Path
+
+import click
+
+from jsorc_gitops import __version__
+from jsorc_gitops.cli.init import init
+from jsorc_gitops.cli.reconcile import reconcile
+from jsorc_gitops.cli.render import render
+from jsorc_gitops.errors import JsorcError
+
+EXIT_BUG = 3
+EXIT_INTERRUPTED = 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="jsorc-gitops", message="jsorc %(version)s")
+@click.option(
+    "-C",
+    "root",
+    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    default=".",
+    help="Work in this folder instead of the current one, as git -C does.",
+)
+@click.pass_context
+def cli(context: click.Context, root: Path) -> None:
+    """Render Jaseci services into git; reconcile a cluster and Jaseci with what git says."""
+    context.obj = root.resolve()
+
+
+cli.add_command(init)
+cli.add_command(render)
+cli.add_command(reconcile)
+
+
+def main() -> None:
+    """Run the command line; every outcome is an exit code of docs/exit-codes.md."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; prints errors, raises nothing."""
+    try:
+        code = cli.main(arguments, prog_name="jsorc", standalone_mode=False)
+    except JsorcError as error:
+        click.echo(f"jsorc: {error}", err=True)
+        return error.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except Exception:  # noqa: BLE001 - the one place where our own bugs end
+        return _report_bug()
+    return code if isinstance(code, int) else 0
+
+
+def _report_bug() -> int:
+    with tempfile.NamedTemporaryFile("w", prefix="jsorc-", suffix=".log", delete=False, encoding="utf-8") as log:
+        log.write(f"jsorc {__version__}, Python {sys.version}\n")
+        traceback.print_exc(file=log)
+    click.echo(f"jsorc: this is a bug in jsorc; what happened is in {log.name}", err=True)
+    return EXIT_BUG

@@ -1,0 +1,166 @@
+"""What one Kubernetes object is: its identity, its body, its place in the order of applying."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jsorc_gitops.errors import DefinitionError
+
+Body = Mapping[str, Any]
+
+SERVICE_LABEL = "jsorc.jaseci.org/service"
+TREE_LABEL = "jsorc.jaseci.org/tree"
+
+# The kinds of Kubernetes' own groups that live outside namespaces (kubectl api-resources
+# --namespaced=false on 1.36). A custom kind counts as namespaced unless its CRD says otherwise.
+CLUSTER_SCOPED = frozenset(
+    {
+        ("", "Namespace"),
+        ("", "Node"),
+        ("", "PersistentVolume"),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicy"),
+        ("admissionregistration.k8s.io", "MutatingAdmissionPolicyBinding"),
+        ("admissionregistration.k8s.io", "MutatingWebhookConfiguration"),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
+        ("admissionregistration.k8s.io", "ValidatingAdmissionPolicyBinding"),
+        ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+        ("apiregistration.k8s.io", "APIService"),
+        ("certificates.k8s.io", "CertificateSigningRequest"),
+        ("flowcontrol.apiserver.k8s.io", "FlowSchema"),
+        ("flowcontrol.apiserver.k8s.io", "PriorityLevelConfiguration"),
+        ("networking.k8s.io", "IngressClass"),
+        ("networking.k8s.io", "IPAddress"),
+        ("networking.k8s.io", "ServiceCIDR"),
+        ("node.k8s.io", "RuntimeClass"),
+        ("rbac.authorization.k8s.io", "ClusterRole"),
+        ("rbac.authorization.k8s.io", "ClusterRoleBinding"),
+        ("resource.k8s.io", "DeviceClass"),
+        ("resource.k8s.io", "ResourceSlice"),
+        ("scheduling.k8s.io", "PriorityClass"),
+        ("storage.k8s.io", "CSIDriver"),
+        ("storage.k8s.io", "CSINode"),
+        ("storage.k8s.io", "StorageClass"),
+        ("storage.k8s.io", "VolumeAttachment"),
+        ("storage.k8s.io", "VolumeAttributesClass"),
+    }
+)
+
+WORKLOADS = frozenset({("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet")})
+
+# Data outlives a removed service: these are released, never deleted.
+KEPT_KINDS = frozenset(
+    {
+        ("", "Namespace"),
+        ("", "PersistentVolume"),
+        ("", "PersistentVolumeClaim"),
+        ("apiextensions.k8s.io", "CustomResourceDefinition"),
+    }
+)
+
+# Stages of a pass: each is written whole before the next is begun.
+STAGE_DEFINITIONS, STAGE_CLASSES, STAGE_OBJECTS, STAGE_WEBHOOKS = range(4)
+
+# Within the main stage, what others refer to comes first: a pod that starts before its
+# ConfigMap or ServiceAccount exists fails its first start.
+_KIND_ORDER = {
+    kind: place
+    for place, kind in enumerate(
+        (
+            "Namespace",
+            "CustomResourceDefinition",
+            "ServiceAccount",
+            "Secret",
+            "ConfigMap",
+            "ClusterRole",
+            "ClusterRoleBinding",
+            "Role",
+            "RoleBinding",
+            "PersistentVolume",
+            "PersistentVolumeClaim",
+            "Service",
+        )
+    )
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class ObjectRef:
+    """The identity of an object: group, kind, namespace, name. Never its API version."""
+
+    group: str
+    kind: str
+    namespace: str  # "" for cluster-scoped objects
+    name: str
+
+    def __str__(self) -> str:
+        """Spell it as every message does: Deployment/jaseci/redis, or ClusterRole/redis."""
+        return "/".join(part for part in (self.kind, self.namespace, self.name) if part)
+
+    @property
+    def group_kind(self) -> tuple[str, str]:
+        return self.group, self.kind
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether it holds data or definitions that pruning must not delete."""
+        return self.group_kind in KEPT_KINDS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One object as git has it. The body is read-only by convention and never printed whole."""
+
+    ref: ObjectRef
+    api_version: str
+    body: Body = field(repr=False)
+
+    @property
+    def service(self) -> str:
+        """The service it belongs to; "" for what belongs to the tree (Namespaces, settings)."""
+        labels: Mapping[str, str] = self.body["metadata"].get("labels") or {}
+        return labels.get(SERVICE_LABEL, "")
+
+
+def parse_group(api_version: str) -> str:
+    """'apps/v1' → 'apps'; 'v1' → ''."""
+    return api_version.rpartition("/")[0]
+
+
+def parse_manifest(body: object, *, where: str) -> Manifest:
+    """Make a Manifest of one parsed YAML document; raise DefinitionError naming `where` and what is missing."""
+    if not isinstance(body, Mapping):
+        raise DefinitionError(f"{where}: a Kubernetes object is a mapping, this is {_kind_of(body)}")
+    metadata = body.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    fields = {"apiVersion": body.get("apiVersion"), "kind": body.get("kind"), "metadata.name": name}
+    for key, value in fields.items():
+        if not isinstance(value, str) or not value:
+            raise DefinitionError(f"{where}: {key} is missing or not a text; every object needs one")
+    api_version, kind, name = (str(value) for value in fields.values())
+    namespace = metadata.get("namespace") or "" if isinstance(metadata, Mapping) else ""
+    if not isinstance(namespace, str):
+        raise DefinitionError(f"{where}: metadata.namespace is not a text")
+    ref = ObjectRef(group=parse_group(api_version), kind=kind, namespace=namespace, name=name)
+    return Manifest(ref=ref, api_version=api_version, body=body)
+
+
+def compute_stage(ref: ObjectRef) -> int:
+    """In which stage of a pass the object is applied (DESIGN §4): definitions, classes, objects, webhooks."""
+    if ref.kind in {"Namespace", "CustomResourceDefinition"}:
+        return STAGE_DEFINITIONS
+    if ref.kind.endswith("Class"):
+        return STAGE_CLASSES
+    if ref.kind.endswith("WebhookConfiguration"):
+        return STAGE_WEBHOOKS
+    return STAGE_OBJECTS
+
+
+def sort_key(ref: ObjectRef) -> tuple[int, int, ObjectRef]:
+    """Order of applying; pruning uses its reverse."""
+    return compute_stage(ref), _KIND_ORDER.get(ref.kind, len(_KIND_ORDER)), ref
+
+
+def _kind_of(value: object) -> str:
+    names = {list: "a list", str: "a text", type(None): "empty", bool: "a boolean"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,134 @@
+"""A service: as its folder under templates/ defines it, and as its record carries it into the cluster."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from jsorc_gitops.errors import DefinitionError, FormatError
+from jsorc_gitops.model.fields import Fields
+from jsorc_gitops.model.objects import ObjectRef
+from jsorc_gitops.model.settings import DNS_LABEL
+from jsorc_gitops.model.yaml import Document, parse_documents
+
+RECORD_VERSION = 1
+
+_KEYS = ("values", "config", "reset", "dependsOn")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceFiles:
+    """A folder under templates/ as it lies on disk: file name → text."""
+
+    name: str
+    folder: str  # as messages spell it, e.g. templates/redis
+    texts: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceDefinition:
+    """What service.yaml says. `watch` names workloads as Kind/name; None means all of the service."""
+
+    name: str
+    values: Mapping[str, Any] = field(repr=False)
+    config: Mapping[str, Any] = field(repr=False)
+    via: Literal["jaseci", "none"]
+    jaseci_name: str
+    watch: tuple[str, ...] | None
+    depends_on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRecord:
+    """All that `jsorc reconcile` knows of a service. `workloads` are judged, `watch` decides on resets."""
+
+    name: str
+    keep_alive: bool
+    config: Mapping[str, Any] = field(repr=False)
+    via: Literal["jaseci", "none"]
+    jaseci_name: str
+    depends_on: tuple[str, ...]
+    workloads: tuple[ObjectRef, ...]
+    watch: tuple[ObjectRef, ...]
+
+
+def parse_definition(files: ServiceFiles, *, services: frozenset[str]) -> ServiceDefinition:
+    """Read a folder's service.yaml (all of it optional); raise DefinitionError with file, line and key."""
+    if not DNS_LABEL.match(files.name):
+        raise DefinitionError(
+            f"{files.folder}: a service's name is a DNS label (lower-case letters, digits, '-')"
+        )
+    source = f"{files.folder}/service.yaml"
+    documents = parse_documents(files.texts.get("service.yaml", ""), source=source, locate=True)
+    if len(documents) > 1:
+        raise DefinitionError(f"{source}:{documents[1].line}: a service is one document, this begins a second")
+    document = documents[0] if documents else Document({}, 1, {})
+    fields = Fields(document=document, source=source, error=DefinitionError).allow(_KEYS)
+    depends_on = fields.texts("dependsOn") or ()
+    for index, name in enumerate(depends_on):
+        if name not in services or name == files.name:
+            fields.fail(f"no other service {name!r} under templates/", "dependsOn", index)
+    reset = fields.below("reset")
+    via: Literal["jaseci", "none"] = "jaseci"
+    if reset:
+        reset.allow(("via", "name", "watch"))
+        match reset.text("via", "jaseci"):
+            case "jaseci" | "none" as via:
+                pass
+            case other:
+                reset.fail(f"must be jaseci or none, not {other!r}", "via")
+    return ServiceDefinition(
+        name=files.name,
+        values=fields.plain("values"),
+        config=fields.plain("config"),
+        via=via,
+        jaseci_name=reset.text("name", files.name) if reset else files.name,
+        watch=reset.texts("watch") if reset else None,
+        depends_on=depends_on,
+    )
+
+
+def format_record(record: ServiceRecord) -> str:
+    """The record as the JSON text that stands in its ConfigMap."""
+    data = {
+        "version": RECORD_VERSION,
+        "service": record.name,
+        "keepAlive": record.keep_alive,
+        "config": record.config,
+        "reset": {
+            "via": record.via,
+            "name": record.jaseci_name,
+            "watch": [_format_ref(ref) for ref in record.watch],
+        },
+        "dependsOn": list(record.depends_on),
+        "workloads": [_format_ref(ref) for ref in record.workloads],
+    }
+    return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def parse_record(text: str, *, where: str) -> ServiceRecord:
+    """Read a record back; raise FormatError where it is of a newer version or not one of ours."""
+    try:
+        data = json.loads(text)
+        if data["version"] != RECORD_VERSION:
+            raise FormatError(
+                f"{where}: the record has version {data['version']}, this jsorc reads {RECORD_VERSION}; "
+                "use the jsorc that rendered it, or a newer one"
+            )
+        reset = data["reset"]
+        return ServiceRecord(
+            name=data["service"],
+            keep_alive=data["keepAlive"],
+            config=data["config"],
+            via=reset["via"],
+            jaseci_name=reset["name"],
+            depends_on=tuple(data["dependsOn"]),
+            workloads=tuple(ObjectRef(**ref) for ref in data["workloads"]),
+            watch=tuple(ObjectRef(**ref) for ref in reset["watch"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise FormatError(f"{where}: not a service record; render it again") from error
+
+
+def _format_ref(ref: ObjectRef) -> dict[str, str]:
+    return {"group": ref.group, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
