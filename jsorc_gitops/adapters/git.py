@@ -106,9 +106,13 @@ class Repository:
         return True
 
     def list_trailers(self, old: str, new: str, key: str) -> list[str]:
-        """The values of a trailer in the commits after `old` up to `new`."""
+        """The values of a trailer in the commits after `old` up to `new`; none where it does not know `old`."""
         form = f"--format=%(trailers:key={key},valueonly,separator=%x0A)"
-        return [line.strip() for line in str(self._git.log(form, f"{old}..{new}")).splitlines() if line.strip()]
+        try:
+            listing = str(self._git.log(form, f"{old}..{new}"))
+        except self._failed:
+            return []
+        return [line.strip() for line in listing.splitlines() if line.strip()]
 
 
 def _words(error: "git.GitCommandError") -> str:

@@ -1,6 +1,179 @@
+"""`jsorc reconcile`: one pass over the committed tree, or one every `interval` seconds."""
+
+import os
+import signal
+import threading
+import time
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
+
+from jsorc_gitops.errors import JsorcError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from jsorc_gitops.adapters.git import Repository
+    from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
+    from jsorc_gitops.model.jaseci import Credentials
+    from jsorc_gitops.model.settings import JaseciSettings
+    from jsorc_gitops.model.tree import Tree
+    from jsorc_gitops.reconcile.ports import Options
+    from jsorc_gitops.reconcile.report import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Invocation:
+    root: Path
+    kubeconfig: Path | None
+    context: str | None
+    options: "Options"
+    verbose: bool
 
 
 @click.command()
-def reconcile() -> int:
+@click.option(
+    "--loop", is_flag=True, help="Repeat every `interval` seconds until SIGTERM; a pass begun is finished."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Also print what is as it should be, whatever `quiet` says.")
+@click.option("--adopt", is_flag=True, help="Take over objects that exist already and are not ours.")
+@click.option("--allow-prune", is_flag=True, help="Prune in this pass whatever the prune budget says.")
+@click.option(
+    "--allow-rewind", is_flag=True, help="Prune although HEAD does not descend from the last applied commit."
+)
+@click.option(
+    "--kubeconfig", type=click.Path(dir_okay=False, path_type=Path), help="The kubeconfig file, as in kubectl."
+)
+@click.option("--context", help="The context in the kubeconfig, as in kubectl.")
+@click.pass_obj
+def reconcile(
+    root: Path,
+    *,
+    loop: bool,
+    verbose: bool,
+    adopt: bool,
+    allow_prune: bool,
+    allow_rewind: bool,
+    kubeconfig: Path | None,
+    context: str | None,
+) -> int:
+    """Make the cluster what HEAD's rendered/ says; reset the Jaseci services that do not run.
+
+    Exit codes: 0 converged or on its way; 1 something was refused or failed; 4 applied, but a workload or a
+    Jaseci service does not work; 5 another reconciler is at work.
+    """
+    from jsorc_gitops.reconcile.ports import Options
+
+    options = Options(adopt=adopt, allow_prune=allow_prune, allow_rewind=allow_rewind)
+    invocation = _Invocation(root=root, kubeconfig=kubeconfig, context=context, options=options, verbose=verbose)
+    if loop:
+        return _loop(invocation)
+    report, _ = _run_pass(invocation)
+    return report.exit_code
+
+
+class SystemClock:
+    """The clock of this machine."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def _loop(invocation: _Invocation) -> int:
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    interval = 10.0
+    while not stop.is_set():
+        try:
+            _, interval = _run_pass(invocation)
+        except JsorcError as error:
+            # A loop outlives a bad pass: the next one may find the API server again.
+            click.echo(f"jsorc: {error}", err=True)
+        stop.wait(interval)
     return 0
+
+
+def _run_pass(invocation: _Invocation) -> "tuple[Report, float]":
+    """One pass, printed; returns its report and the interval the settings ask for."""
+    from jsorc_gitops.adapters.git import Repository
+    from jsorc_gitops.reconcile.report import format_report
+
+    with closing(Repository(invocation.root)) as repository:
+        revision = repository.get_head()
+        tree = _read_tree(repository, revision)
+        if dirty := repository.list_dirty("rendered"):
+            click.echo(f"warning: {dirty[0]} differs from HEAD; what is committed is applied", err=True)
+        report = _reconcile(invocation, repository, tree, revision)
+    for line in format_report(report, quiet=tree.settings.quiet and not invocation.verbose):
+        click.echo(line)
+    return report, tree.settings.interval
+
+
+def _read_tree(repository: "Repository", revision: str) -> "Tree":
+    from jsorc_gitops.model.tree import DEFAULT_TREE, FOLDER, parse_tree
+
+    files = repository.read_tree(revision, FOLDER)
+    if not files:
+        raise JsorcError(f"HEAD ({revision[:12]}) has no {FOLDER}/; run jsorc render --commit first")
+    return parse_tree(files, name=DEFAULT_TREE, where=FOLDER)
+
+
+def _reconcile(invocation: _Invocation, repository: "Repository", tree: "Tree", revision: str) -> "Report":
+    from jsorc_gitops.adapters.cluster import Cluster
+    from jsorc_gitops.adapters.lease import Lease
+    from jsorc_gitops.reconcile import converge
+    from jsorc_gitops.reconcile.ownership import FIELD_MANAGER
+    from jsorc_gitops.reconcile.ports import Doors
+
+    with ExitStack() as stack:
+        cluster = Cluster(
+            field_manager=FIELD_MANAGER, kubeconfig=invocation.kubeconfig, context=invocation.context
+        )
+        stack.callback(cluster.close)
+        settings = tree.settings
+        jaseci = stack.enter_context(_open_jaseci(settings.jaseci)) if settings.jaseci else None
+        doors = Doors(
+            cluster=cluster,
+            history=repository,
+            lease=Lease(cluster, tree=tree.name, namespace=settings.namespace),
+            clock=SystemClock(),
+            jaseci=jaseci,
+        )
+        return converge.reconcile(tree, revision, doors, invocation.options)
+
+
+@contextmanager
+def _open_jaseci(settings: "JaseciSettings") -> "Iterator[Jaseci | BrokenJaseci]":
+    """The Jaseci server; without usable credentials one that knows nothing: objects are applied all the same."""
+    from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
+
+    try:
+        credentials = _read_credentials(settings)
+    except SettingsError as error:
+        yield BrokenJaseci(str(error))
+        return
+    with closing(Jaseci(settings.url, credentials)) as jaseci:
+        yield jaseci
+
+
+def _read_credentials(settings: "JaseciSettings") -> "Credentials":
+    from jsorc_gitops.adapters.files import read_secret_file
+    from jsorc_gitops.model.jaseci import parse_credentials
+
+    name = settings.credentials.name
+    if settings.credentials.kind == "file":
+        return parse_credentials(read_secret_file(Path(name)), source=name, url=settings.url)
+    text = os.environ.get(name)
+    if not text:
+        raise SettingsError(f"jaseci.credentials: the variable {name} is not set")
+    return parse_credentials(text, source=f"${name}", url=settings.url)

@@ -122,6 +122,25 @@ class Manifest:
         return labels.get(SERVICE_LABEL, "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApplyRequest:
+    """One server-side apply. `body` may carry metadata.uid and resourceVersion as preconditions."""
+
+    ref: ObjectRef
+    body: Body = field(repr=False)
+    force: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteRequest:
+    """One deletion, which happens only while the object is the one that was looked at."""
+
+    ref: ObjectRef
+    uid: str
+    resource_version: str
+
+
 def parse_group(api_version: str) -> str:
     """'apps/v1' → 'apps'; 'v1' → ''."""
     return api_version.rpartition("/")[0]

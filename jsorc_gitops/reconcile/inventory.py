@@ -1,0 +1,129 @@
+"""What a pass remembers in the cluster: one ConfigMap per tree, an ApplySet parent.
+
+The marks are those of KEP-3659, so that kubectl and others recognise the set:
+https://git.k8s.io/enhancements/keps/sig-cli/3659-kubectl-apply-prune
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jsorc_gitops.errors import FormatError
+from jsorc_gitops.model.objects import Body, ObjectRef
+
+VERSION = 1
+PART_OF_LABEL = "applyset.kubernetes.io/part-of"
+
+_ID_LABEL = "applyset.kubernetes.io/id"
+_TOOLING = "applyset.kubernetes.io/tooling"
+_KINDS = "applyset.kubernetes.io/contains-group-kinds"
+_NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One object we applied. `uid` and `fingerprint` are "" while its creation is pending."""
+
+    ref: ObjectRef
+    service: str
+    uid: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The state of one tree.
+
+    `revision` is the commit last applied; `settled` the last one whose pass ended with nothing refused or
+    failed, so that consents in the commits after it still count. `resource_version` is "" for a state
+    that was never written.
+    """
+
+    revision: str = ""
+    settled: str = ""
+    entries: Mapping[ObjectRef, Entry] = field(default_factory=dict)
+    resource_version: str = ""
+
+
+def state_name(tree: str) -> str:
+    return f"jsorc.state.{tree}"
+
+
+def compute_applyset_id(tree: str, namespace: str) -> str:
+    """The value of the part-of label of every member."""
+    parent = f"{state_name(tree)}.{namespace}.ConfigMap."
+    digest = hashlib.sha256(parent.encode()).digest()
+    return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
+
+
+def format_state(state: State, *, tree: str, namespace: str) -> dict[str, Any]:
+    """The state as its ConfigMap."""
+    entries = [
+        [*_format_ref(entry.ref), entry.service, entry.uid, entry.fingerprint]
+        for entry in sorted(state.entries.values(), key=lambda each: each.ref)
+    ]
+    summary = {"version": VERSION, "tree": tree, "revision": state.revision, "settled": state.settled}
+    metadata: dict[str, Any] = {
+        "name": state_name(tree),
+        "namespace": namespace,
+        "labels": {_ID_LABEL: compute_applyset_id(tree, namespace)},
+        "annotations": {
+            _TOOLING: f"jsorc/v{VERSION}",
+            _KINDS: _format_kinds(state.entries),
+            _NAMESPACES: ",".join(sorted({ref.namespace for ref in state.entries} - {"", namespace})),
+        },
+    }
+    if state.resource_version:
+        metadata["resourceVersion"] = state.resource_version
+    # Without a time of writing in the stream, the same inventory is the same bytes.
+    packed = gzip.compress(json.dumps(entries, separators=(",", ":")).encode(), mtime=0)
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "data": {"state.json": json.dumps(summary, indent=2, sort_keys=True) + "\n"},
+        "binaryData": {"inventory.json.gz": base64.b64encode(packed).decode()},
+    }
+
+
+def parse_state(body: Body | None) -> State:
+    """Read the state back; None is the state before the first pass. Raises FormatError."""
+    if body is None:
+        return State()
+    where = f"ConfigMap {body['metadata']['namespace']}/{body['metadata']['name']}"
+    try:
+        summary = json.loads(body["data"]["state.json"])
+        if summary["version"] > VERSION:
+            raise FormatError(
+                f"{where} has version {summary['version']}, this jsorc reads up to {VERSION}; use a newer jsorc"
+            )
+        packed = base64.b64decode(body["binaryData"]["inventory.json.gz"])
+        entries = [_parse_entry(row) for row in json.loads(gzip.decompress(packed))]
+        return State(
+            revision=summary["revision"],
+            settled=summary["settled"],
+            entries={entry.ref: entry for entry in entries},
+            resource_version=body["metadata"]["resourceVersion"],
+        )
+    except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+        raise FormatError(
+            f"{where} cannot be read ({type(error).__name__}); restore it, or delete it and run with --adopt"
+        ) from error
+
+
+def _format_ref(ref: ObjectRef) -> list[str]:
+    return [ref.group, ref.kind, ref.namespace, ref.name]
+
+
+def _parse_entry(row: list[str]) -> Entry:
+    group, kind, namespace, name, service, uid, fingerprint = row
+    ref = ObjectRef(group=group, kind=kind, namespace=namespace, name=name)
+    return Entry(ref=ref, service=service, uid=uid, fingerprint=fingerprint)
+
+
+def _format_kinds(refs: Iterable[ObjectRef]) -> str:
+    return ",".join(sorted({f"{ref.kind}.{ref.group}" if ref.group else ref.kind for ref in refs}))

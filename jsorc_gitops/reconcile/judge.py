@@ -1,0 +1,107 @@
+"""After applying: how the workloads are, and which Jaseci services are reset."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.jaseci import Answer
+from jsorc_gitops.model.objects import Body, ObjectRef
+from jsorc_gitops.model.services import ServiceRecord
+from jsorc_gitops.reconcile.health import Health, compute_health
+from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome
+from jsorc_gitops.reconcile.memory import read_ledger, write_ledger
+from jsorc_gitops.reconcile.observe import list_kinds, list_pods
+from jsorc_gitops.reconcile.ports import Jaseci, Pass
+from jsorc_gitops.reconcile.resets import (
+    ServiceVerdict,
+    Verdict,
+    check_dependencies,
+    check_pods,
+    judge_answer,
+    judge_reset,
+    order_services,
+)
+
+
+def judge_health(run: Pass, live: Mapping[ObjectRef, Body], *, changed: bool) -> dict[ObjectRef, Health]:
+    """The health of every workload of the services kept alive; `changed` says that `live` is out of date."""
+    records = [record for record in run.tree.records.values() if record.keep_alive]
+    workloads = [ref for record in records for ref in record.workloads]
+    if changed:
+        live = _read_again(run, workloads)
+    pods = list_pods(run.cluster, {ref.namespace for ref in workloads})
+    return {ref: compute_health(ref, live.get(ref), pods[ref.namespace]) for ref in workloads}
+
+
+def reset_services(
+    run: Pass, healths: Mapping[ObjectRef, Health], *, broken: frozenset[str]
+) -> list[ServiceVerdict]:
+    """Ask Jaseci about each service whose pods are ready, and reset those that do not run; none without Jaseci.
+
+    `broken` are services with objects that could not be applied: they are not touched.
+    """
+    jaseci = run.doors.jaseci
+    if jaseci is None:
+        return []
+    resets = _Resets(run, jaseci)
+    verdicts: dict[str, ServiceVerdict] = {}
+    for name in order_services(run.tree.records):
+        record = run.tree.records[name]
+        if name in broken:
+            reason = "its objects could not be applied"
+            verdicts[name] = ServiceVerdict(service=name, verdict=Verdict.WAITING, reason=reason)
+            continue
+        verdicts[name] = (
+            check_pods(record, healths) or check_dependencies(record, verdicts) or resets.bring_up(record)
+        )
+    return list(verdicts.values())
+
+
+class _Resets:
+    """Resets services one by one, each written into the ledger before it is begun and after it was verified."""
+
+    def __init__(self, run: Pass, jaseci: Jaseci) -> None:
+        self._run = run
+        self._jaseci = jaseci
+        self._ledger: Ledger | None = None
+
+    def bring_up(self, record: ServiceRecord) -> ServiceVerdict:
+        before = self._jaseci.get_state(record.jaseci_name)
+        return judge_answer(record, before) or self._reset(record, before)
+
+    def _reset(self, record: ServiceRecord, before: Answer) -> ServiceVerdict:
+        try:
+            failures = self._write(record.name, Outcome.PENDING, f"was {before.state}")
+            refusal = self._jaseci.reset_service(record.jaseci_name)
+            after = None if refusal else self._jaseci.get_state(record.jaseci_name)
+            verdict = judge_reset(record, before, refusal, after)
+            done = verdict.verdict is Verdict.RESET
+            outcome = Outcome.DONE if done else Outcome.FAILED
+            self._write(record.name, outcome, verdict.reason, failures=0 if done else failures + 1)
+        except ClusterError as error:
+            reason = f"the ledger could not be written: {error}"
+            return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=reason)
+        return verdict
+
+    def _write(self, service: str, outcome: Outcome, reason: str, *, failures: int | None = None) -> int:
+        """Write one entry; returns how many resets in a row have failed before."""
+        if self._ledger is None:
+            self._ledger = read_ledger(self._run)
+        before = self._ledger.entries.get(service)
+        if failures is None:
+            failures = before.failures if before else 0
+        at = self._run.doors.clock.now().isoformat(timespec="seconds")
+        entry = LedgerEntry(outcome=outcome, reason=reason, at=at, failures=failures)
+        ledger = replace(self._ledger, entries={**self._ledger.entries, service: entry})
+        self._ledger = write_ledger(self._run, ledger)
+        return failures
+
+
+def _read_again(run: Pass, workloads: Iterable[ObjectRef]) -> dict[ObjectRef, Body]:
+    kinds = {ref.group_kind: (run.tree.manifests[ref].api_version, ref.kind) for ref in workloads}
+    found: dict[ObjectRef, Body] = {}
+    for answer in list_kinds(run.cluster, kinds, tree=run.tree.name).values():
+        # A kind that cannot be listed leaves its workloads unknown, which resets nothing.
+        if not isinstance(answer, ClusterError):
+            found |= answer
+    return found

@@ -1,0 +1,100 @@
+"""Reads and writes what jsorc remembers in the cluster between passes: the state and the ledger of a tree."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.objects import Body, ObjectRef
+from jsorc_gitops.reconcile.applier import Outcome
+from jsorc_gitops.reconcile.inventory import Entry, State, format_state, parse_state, state_name
+from jsorc_gitops.reconcile.ledger import Ledger, format_ledger, ledger_name, parse_ledger
+from jsorc_gitops.reconcile.ownership import compute_fingerprint
+from jsorc_gitops.reconcile.plan import Action, PrunePlan, Step
+from jsorc_gitops.reconcile.ports import Pass
+from jsorc_gitops.reconcile.report import ObjectResult
+
+
+def read_state(run: Pass) -> State:
+    """Raises ClusterError, or FormatError where the state is of a newer jsorc or broken."""
+    return parse_state(_get_config_map(run, state_name(run.tree.name)))
+
+
+def read_ledger(run: Pass) -> Ledger:
+    """Raises ClusterError, or FormatError where the ledger is of a newer jsorc or broken."""
+    return parse_ledger(_get_config_map(run, ledger_name(run.tree.name)))
+
+
+def write_ledger(run: Pass, ledger: Ledger) -> Ledger:
+    """Write the ledger if nobody else has since it was read; raises ClusterError."""
+    body = format_ledger(ledger, tree=run.tree.name, namespace=run.namespace)
+    return replace(ledger, resource_version=_write(run, body, exists=bool(ledger.resource_version)))
+
+
+def write_expected(run: Pass, state: State, steps: Sequence[Step]) -> State:
+    """Before applying, write down what is about to be made, so that a killed pass leaves no orphan."""
+    entries = dict(state.entries)
+    for step in steps:
+        if step.ref not in entries and step.action in {Action.CREATE, Action.ADOPT}:
+            entries[step.ref] = Entry(ref=step.ref, service=step.service, uid="", fingerprint="")
+    if entries == state.entries:
+        return state
+    return _write_state(run, replace(state, revision=run.revision, entries=entries))
+
+
+def write_settled(
+    run: Pass,
+    state: State,
+    outcomes: Sequence[Outcome],
+    results: Sequence[ObjectResult],
+    prune: PrunePlan,
+) -> None:
+    """After a pass, write down what is there now, if that differs from what is stored."""
+    entries = _compute_entries(state.entries, outcomes)
+    left = {Action.PRUNE, Action.RELEASE, Action.YIELD}
+    for ref in (*prune.gone, *(each.ref for each in results if each.action in left and not each.error)):
+        entries.pop(ref, None)
+    clean = not prune.refusal and not any(each.is_bad for each in results)
+    settled = run.revision if clean else state.settled
+    # A new commit that changes nothing is no reason to write; one that ends an unsettled state is.
+    if entries != state.entries or not state.resource_version or (clean and state.settled != state.revision):
+        _write_state(run, replace(state, revision=run.revision, settled=settled, entries=entries))
+
+
+def _compute_entries(before: Mapping[ObjectRef, Entry], outcomes: Sequence[Outcome]) -> dict[ObjectRef, Entry]:
+    entries = dict(before)
+    for outcome in outcomes:
+        step = outcome.step
+        if outcome.result.is_bad:
+            pending = step.ref in entries and not entries[step.ref].uid
+            # A write without an answer may have been carried out, so it stays expected.
+            if pending and not outcome.uncertain:
+                del entries[step.ref]
+        elif outcome.live is not None and step.manifest is not None:
+            entries[step.ref] = Entry(
+                ref=step.ref,
+                service=step.service,
+                uid=outcome.live["metadata"]["uid"],
+                fingerprint=compute_fingerprint(step.manifest, outcome.live),
+            )
+    return entries
+
+
+def _get_config_map(run: Pass, name: str) -> Body | None:
+    ref = ObjectRef(group="", kind="ConfigMap", namespace=run.namespace, name=name)
+    (answer,) = run.cluster.get_objects([("v1", ref)])
+    if isinstance(answer, ClusterError):
+        raise answer
+    return answer
+
+
+def _write_state(run: Pass, state: State) -> State:
+    body = format_state(state, tree=run.tree.name, namespace=run.namespace)
+    return replace(state, resource_version=_write(run, body, exists=bool(state.resource_version)))
+
+
+def _write(run: Pass, body: Body, *, exists: bool) -> str:
+    """Write a ConfigMap and return its new resourceVersion."""
+    run.doors.lease.check()
+    written = run.cluster.replace_object(body) if exists else run.cluster.create_object(body)
+    version: str = written["metadata"]["resourceVersion"]
+    return version

@@ -1,0 +1,244 @@
+"""Who owns which field of a live object, read from its managedFields, and what follows (DESIGN §5).
+
+managedFields hold, per manager, a set in the notation of structured-merge-diff: `f:name` is a field,
+`k:{…}` the item of a list with these keys, `v:…` an item of a list of plain values, `.` the thing itself.
+https://kubernetes.io/docs/reference/using-api/server-side-apply/
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from jsorc_gitops.model.objects import Body, Manifest
+from jsorc_gitops.model.tree import hash_value
+
+FIELD_MANAGER = "jsorc"
+
+# A person's hand: taken back, and reported with the name.
+_PERSONS = re.compile(
+    r"kubectl|before-first-apply\Z|k9s|lens\Z|node-fetch\Z|freelens|rancher|headlamp|dashboard|kubernetes-dashboard",
+    re.IGNORECASE,
+)
+# Autoscalers own what they scale.
+_SCALERS = re.compile(r"kube-controller-manager\Z|vpa-|vertical-pod-autoscaler|keda", re.IGNORECASE)
+
+
+class Verdict(StrEnum):
+    """What is done about a field that somebody else set."""
+
+    TAKE = "take"
+    YIELD = "yield"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """One entry of managedFields: who, how, when (RFC 3339, as the server says it)."""
+
+    manager: str
+    operation: str
+    subresource: str
+    time: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conflict:
+    """A field we set that somebody else owns. `path` is spelled as in the server's conflict causes."""
+
+    path: str
+    owner: Owner
+    ours: Any
+    theirs: Any
+    verdict: Verdict
+
+
+def compute_fingerprint(manifest: Manifest, live: Body) -> str:
+    """What an object looked like when we applied it; equal means that no field we set was changed.
+
+    For a Secret it is its uid and resourceVersion, so that nothing derived from its data is stored.
+    """
+    metadata = live["metadata"]
+    if manifest.ref.group_kind == ("", "Secret"):
+        return hash_value([metadata["uid"], metadata["resourceVersion"]])[:32]
+    entry = find_own_entry(live)
+    fields = entry.get("fieldsV1", {}) if entry else {}
+    return hash_value([manifest.body, fields, extract_values(fields, live)])[:32]
+
+
+def find_own_entry(live: Body) -> Mapping[str, Any] | None:
+    """Our Apply entry in managedFields."""
+    for entry in live["metadata"].get("managedFields") or ():
+        if entry.get("manager") == FIELD_MANAGER and entry.get("operation") == "Apply":
+            found: Mapping[str, Any] = entry
+            return found
+    return None
+
+
+def extract_values(fields: Mapping[str, Any], value: Any) -> Any:
+    """The part of a value that a field set covers; a set without fields below covers all of it."""
+    inner = [key for key in fields if key != "."]
+    if not inner:
+        return value
+    return {key: extract_values(fields[key], _step(key, value)) for key in inner}
+
+
+def find_owners(live: Body) -> dict[str, Owner]:
+    """Who, other than us, owns each field: path → owner. The last writer of a shared field is named."""
+    owners: dict[str, Owner] = {}
+    entries = [each for each in live["metadata"].get("managedFields") or () if each.get("fieldsV1")]
+    for entry in sorted(entries, key=lambda each: each.get("time") or ""):
+        if (entry["manager"], entry["operation"]) == (FIELD_MANAGER, "Apply"):
+            continue
+        owner = Owner(
+            manager=entry["manager"],
+            operation=entry["operation"],
+            subresource=entry.get("subresource", ""),
+            time=entry.get("time", ""),
+        )
+        for path in _walk(entry["fieldsV1"], ""):
+            owners[path] = owner
+    return owners
+
+
+def compute_conflicts(
+    paths: tuple[str, ...], desired: Body, live: Body, *, adopting: bool
+) -> tuple[Conflict, ...]:
+    """Judge the fields that the server names in a conflict (its causes' `field`)."""
+    owners = find_owners(live)
+    unknown = Owner(manager="unknown", operation="", subresource="", time="")
+    conflicts = []
+    for path in dict.fromkeys(paths):
+        owner = owners.get(path, unknown)
+        conflicts.append(
+            Conflict(
+                path=path,
+                owner=owner,
+                ours=find_value(desired, path),
+                theirs=find_value(live, path),
+                verdict=judge_owner(owner, adopting=adopting),
+            )
+        )
+    return tuple(conflicts)
+
+
+def judge_owner(owner: Owner, *, adopting: bool) -> Verdict:
+    """The ownership table of DESIGN §5. Adopting, which the user asked for, takes all but what is scaled."""
+    if _SCALERS.match(owner.manager) and owner.subresource in {"scale", ""}:
+        return Verdict.YIELD
+    if adopting or _PERSONS.match(owner.manager):
+        return Verdict.TAKE
+    return Verdict.FAIL
+
+
+def find_value(body: Any, path: str) -> Any:
+    """The value at a path like .spec.template.spec.containers[name="redis"].image, None where there is none."""
+    value = body
+    for key in parse_path(path):
+        value = _step(key, value)
+    return value
+
+
+def remove_value(body: Any, path: tuple[str, ...]) -> Any:
+    """A copy of the body without the field or list item at the path; parse_path makes the path."""
+    key, rest = path[0], path[1:]
+    if key.startswith("f:"):
+        name = key[2:]
+        if not isinstance(body, Mapping) or name not in body:
+            return body
+        if rest:
+            return {**body, name: remove_value(body[name], rest)}
+        return {other: value for other, value in body.items() if other != name}
+    item = _step(key, body)
+    if not isinstance(body, list) or item is None:
+        return body
+    if rest:
+        return [remove_value(each, rest) if each is item else each for each in body]
+    return [each for each in body if each is not item]
+
+
+def parse_path(path: str) -> tuple[str, ...]:
+    """'.spec.ports[port=80].name' → ('f:spec', 'f:ports', 'k:{"port":80}', 'f:name')."""
+    steps: list[str] = []
+    rest = path
+    while rest:
+        if rest[0] == "[":
+            end = _find_closing(rest)
+            steps.append(_parse_item(rest[1:end]))
+            rest = rest[end + 1 :]
+        else:
+            name = re.match(r"\.?([^.\[]+)", rest)
+            if name is None:
+                return tuple(steps)
+            steps.append(f"f:{name[1]}")
+            rest = rest[name.end() :]
+    return tuple(steps)
+
+
+def format_step(key: str) -> str:
+    """'f:spec' → '.spec'; 'k:{"name":"redis"}' → '[name="redis"]'; 'v:"a"' → '[="a"]', as the server does."""
+    if key.startswith("f:"):
+        return f".{key[2:]}"
+    if key.startswith("k:"):
+        pairs = json.loads(key[2:])
+        return "[" + ",".join(f"{name}={json.dumps(pairs[name])}" for name in sorted(pairs)) + "]"
+    if key.startswith("v:"):
+        return f"[={key[2:]}]"
+    return f"[{key[2:]}]"
+
+
+def _find_closing(text: str) -> int:
+    quoted = escaped = False
+    for index, letter in enumerate(text):
+        if escaped:
+            escaped = False
+        elif letter == "\\":
+            escaped = True
+        elif letter == '"':
+            quoted = not quoted
+        elif letter == "]" and not quoted:
+            return index
+    return len(text) - 1
+
+
+def _parse_item(text: str) -> str:
+    if text.startswith("="):
+        return f"v:{text[1:]}"
+    if text.isdigit():
+        return f"i:{text}"
+    pairs = re.findall(r'([^=,]+)=("(?:[^"\\]|\\.)*"|[^,]*)', text)
+    keys = {name: json.loads(value) for name, value in pairs}
+    return "k:" + json.dumps(keys, sort_keys=True, separators=(",", ":"))
+
+
+def _walk(fields: Mapping[str, Any], path: str) -> Iterator[str]:
+    for key, below in fields.items():
+        if key == ".":
+            continue
+        spelled = path + format_step(key)
+        yield spelled
+        yield from _walk(below, spelled)
+
+
+def _step(key: str, value: Any) -> Any:
+    """The part of a value that one key of a field set names, None where there is none."""
+    kind, rest = key[:2], key[2:]
+    if kind == "f:":
+        return value.get(rest) if isinstance(value, Mapping) else None
+    if not isinstance(value, list):
+        return None
+    if kind == "k:":
+        keys = json.loads(rest)
+        # A key that is left out stands for its default, which for lists of ports is the protocol TCP.
+        defaults = {"protocol": "TCP"}
+        for item in value:
+            if isinstance(item, Mapping) and all(item.get(k, defaults.get(k)) == v for k, v in keys.items()):
+                return item
+        return None
+    if kind == "v:":
+        wanted = json.loads(rest)
+        return wanted if wanted in value else None
+    index = int(rest)
+    return value[index] if index < len(value) else None

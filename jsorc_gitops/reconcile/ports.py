@@ -1,0 +1,101 @@
+"""What reconciling asks of the outside, where the adapters happen to fit, and what one pass is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.jaseci import Answer
+from jsorc_gitops.model.objects import ApplyRequest, Body, DeleteRequest, ObjectRef
+from jsorc_gitops.model.tree import Tree
+
+
+class Cluster(Protocol):
+    """An API server. Batches answer by position; a failed object is a returned ClusterError."""
+
+    requests: int
+
+    def read_discovery(self) -> None: ...
+    def serves(self, api_version: str, kind: str) -> bool: ...
+    def find_api_version(self, group: str, kind: str) -> str | None: ...
+    def list_objects(
+        self, kinds: Sequence[tuple[str, str]], *, selector: str = "", namespace: str = ""
+    ) -> list[list[Body] | ClusterError]: ...
+    def get_objects(self, items: Sequence[tuple[str, ObjectRef]]) -> list[Body | ClusterError | None]: ...
+    def apply_objects(self, requests: Sequence[ApplyRequest]) -> list[Body | ClusterError]: ...
+    def delete_objects(self, requests: Sequence[DeleteRequest]) -> list[Body | ClusterError]: ...
+    def create_object(self, body: Body) -> Body: ...
+    def replace_object(self, body: Body) -> Body: ...
+    def patch_object(self, api_version: str, ref: ObjectRef, patch: Body) -> Body: ...
+
+
+class Jaseci(Protocol):
+    """A Jaseci server."""
+
+    requests: int
+
+    def get_state(self, name: str) -> Answer: ...
+    def reset_service(self, name: str) -> str: ...
+
+
+class History(Protocol):
+    """The commits that the tree came from."""
+
+    def is_ancestor(self, old: str, new: str) -> bool | None: ...
+    def list_trailers(self, old: str, new: str, key: str) -> list[str]: ...
+
+
+class Lease(Protocol):
+    """The lock of one tree; one pass at a time holds it."""
+
+    def acquire(self) -> None: ...
+    def check(self) -> None: ...
+    def release(self) -> None: ...
+
+
+class Clock(Protocol):
+    """The time of day, as an argument."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    def sleep(self, seconds: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doors:
+    """Everything outside that one pass uses. `jaseci` is None where no server is configured."""
+
+    cluster: Cluster
+    history: History
+    lease: Lease
+    clock: Clock
+    jaseci: Jaseci | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the user allows this one pass."""
+
+    adopt: bool = False
+    allow_prune: bool = False
+    allow_rewind: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pass:
+    """One pass over one tree at one commit."""
+
+    tree: Tree = field(repr=False)
+    revision: str
+    doors: Doors = field(repr=False)
+    options: Options
+    part_of: str  # the ApplySet that the tree's objects are members of
+
+    @property
+    def namespace(self) -> str:
+        return self.tree.settings.namespace
+
+    @property
+    def cluster(self) -> Cluster:
+        return self.doors.cluster

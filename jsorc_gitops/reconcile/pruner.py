@@ -1,0 +1,110 @@
+"""Removes what git no longer has; what holds data is released and named instead."""
+
+from collections.abc import Collection, Sequence
+
+from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Body, DeleteRequest
+from jsorc_gitops.reconcile.applier import ATTEMPTS, is_stale
+from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State
+from jsorc_gitops.reconcile.observe import Observation
+from jsorc_gitops.reconcile.plan import Action, PrunePlan, Step, make_release_patch, plan_prune, plan_removal
+from jsorc_gitops.reconcile.ports import Pass
+from jsorc_gitops.reconcile.report import ObjectResult
+
+TRAILER = "Jsorc-Prune"
+
+_MARKS = (PART_OF_LABEL, SERVICE_LABEL, TREE_LABEL)
+
+
+def find_prune(run: Pass, state: State, observed: Observation) -> PrunePlan:
+    """What is to be pruned, with git asked for proof and consent only where something is."""
+    if all(ref in run.tree.manifests for ref in state.entries):
+        return PrunePlan()
+    if observed.unread:
+        kinds = ", ".join(sorted(kind for _, kind in observed.unread))
+        return PrunePlan(refusal=f"nothing is pruned, because {kinds} could not be read")
+    history = run.doors.history
+    consents: Collection[str] = ("*",)
+    if not run.options.allow_prune:
+        consents = history.list_trailers(state.settled, run.revision, TRAILER) if state.settled else ()
+    descends = run.options.allow_rewind or history.is_ancestor(state.revision, run.revision) is True
+    return plan_prune(
+        state,
+        run.tree.manifests.keys(),
+        observed.live,
+        part_of=run.part_of,
+        descends=descends,
+        consents=consents,
+    )
+
+
+def prune_objects(run: Pass, prune: PrunePlan) -> list[ObjectResult]:
+    """Carry the plan out, dependents first."""
+    if prune.steps:
+        run.doors.lease.check()
+    left_alone = [_result(step, {}) for step in prune.steps if step.action is Action.YIELD]
+    pending = [step for step in prune.steps if step.action is not Action.YIELD]
+    results: list[ObjectResult] = []
+    for attempt in range(ATTEMPTS):
+        answers = _remove(run, pending)
+        stale = []
+        for step, answer in zip(pending, answers, strict=True):
+            if is_stale(answer) and attempt < ATTEMPTS - 1:
+                stale.append(step)
+            else:
+                results.append(_result(step, answer))
+        pending = _look_again(run, stale, results)
+        if not pending:
+            break
+    return left_alone + results
+
+
+def _remove(run: Pass, steps: Sequence[Step]) -> list[Body | ClusterError]:
+    deletions = [step for step in steps if step.action is Action.PRUNE]
+    deleted = run.cluster.delete_objects([_delete_request(step) for step in deletions]) if deletions else []
+    answers = dict(zip((step.ref for step in deletions), deleted, strict=True))
+    for step in steps:
+        if step.action is Action.RELEASE:
+            answers[step.ref] = _release(run, step)
+    return [answers[step.ref] for step in steps]
+
+
+def _look_again(run: Pass, stale: Sequence[Step], results: list[ObjectResult]) -> list[Step]:
+    """Steps whose object was written meanwhile, by a controller's status mostly, on what it is now."""
+    asked = [(step.live["apiVersion"], step.ref) for step in stale if step.live]
+    again = []
+    for step, live in zip(stale, run.cluster.get_objects(asked) if asked else [], strict=True):
+        if live is None or isinstance(live, ClusterError):
+            results.append(_result(step, live or {}))
+            continue
+        entry = Entry(ref=step.ref, service=step.service, uid=_uid(step.live), fingerprint="")
+        planned = plan_removal(entry, live, part_of=run.part_of)
+        if planned.action is Action.YIELD:
+            results.append(_result(planned, {}))
+        else:
+            again.append(planned)
+    return again
+
+
+def _uid(live: Body | None) -> str:
+    return str(live["metadata"]["uid"]) if live else ""
+
+
+def _release(run: Pass, step: Step) -> Body | ClusterError:
+    assert step.live is not None  # noqa: S101 - only what is there is released
+    patch = make_release_patch(step.live, labels=_MARKS)
+    try:
+        return run.cluster.patch_object(step.live["apiVersion"], step.ref, patch)
+    except ClusterError as error:
+        return error
+
+
+def _delete_request(step: Step) -> DeleteRequest:
+    assert step.live is not None  # noqa: S101 - only what is there is pruned
+    metadata = step.live["metadata"]
+    return DeleteRequest(ref=step.ref, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
+
+
+def _result(step: Step, answer: Body | ClusterError) -> ObjectResult:
+    error = str(answer) if isinstance(answer, ClusterError) else ""
+    return ObjectResult(ref=step.ref, service=step.service, action=step.action, reason=step.reason, error=error)
