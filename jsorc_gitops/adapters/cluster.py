@@ -6,6 +6,7 @@ connection a raised one.
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -216,14 +217,14 @@ class Cluster:
 
 def _load_configuration(kubeconfig: Path | None, context: str | None) -> Configuration:
     configuration = Configuration()
+    file = str(kubeconfig) if kubeconfig else None
     try:
-        if kubeconfig is None and context is None:
-            config.load_config(client_configuration=configuration)
-        else:
-            file = str(kubeconfig) if kubeconfig else None
-            config.load_kube_config(config_file=file, context=context, client_configuration=configuration)
+        config.load_kube_config(config_file=file, context=context, client_configuration=configuration)
     except (config.ConfigException, OSError) as error:
-        raise ClusterError(f"no usable kubeconfig: {error}; name one with --kubeconfig") from error
+        in_pod = not (file or context) and "KUBERNETES_SERVICE_HOST" in os.environ
+        if not in_pod:
+            raise ClusterError(f"no usable kubeconfig: {error}; name one with --kubeconfig") from error
+        config.load_incluster_config(client_configuration=configuration)
     configuration.connection_pool_maxsize = IN_FLIGHT
     # A retried write could be written twice, and a redirect could carry our token elsewhere.
     configuration.retries = False

@@ -87,11 +87,12 @@ class Repository:
     def commit_folder(self, folder: str, message: str) -> str:
         """Commit a folder as it lies on disk and nothing else; what else is staged stays staged.
 
-        Author, signing and hooks are as git is configured. Returns the new commit.
+        Author, signing and hooks are as git is configured. Returns the new commit, which is made even where the
+        folder is as committed, since the message may be what counts.
         """
         try:
             self._git.add("--all", "--", folder)
-            self._git.commit("--quiet", "--only", "--message", message, "--", folder)
+            self._git.commit("--quiet", "--only", "--allow-empty", "--message", message, "--", folder)
         except self._failed as error:
             self._git.reset("--quiet", "--", folder)
             raise RepositoryError(f"git refused the commit: {_words(error)}") from error

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import STAGE_DEFINITIONS, ApplyRequest, Body, compute_stage, sort_key
-from jsorc_gitops.reconcile.ownership import Verdict, compute_conflicts, parse_path, remove_value
+from jsorc_gitops.reconcile.ownership import Verdict, compute_conflicts, remove_value
 from jsorc_gitops.reconcile.plan import (
     Action,
     FieldChange,
@@ -177,7 +177,7 @@ def _resolve(step: Step, answer: Body | ClusterError, *, part_of: str) -> ApplyR
     assert isinstance(answer, ClusterError)  # noqa: S101 - only conflicts come here
     assert step.live is not None  # noqa: S101 - what is not there conflicts with nothing
     assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
-    paths = tuple(cause["field"] for cause in answer.causes if "field" in cause)
+    paths = [cause["field"] for cause in answer.causes if "field" in cause]
     adopting = step.action is Action.ADOPT
     conflicts = compute_conflicts(paths, step.manifest.body, step.live, adopting=adopting)
     if refusal := format_refusal(conflicts):
@@ -185,7 +185,7 @@ def _resolve(step: Step, answer: Body | ClusterError, *, part_of: str) -> ApplyR
     body = step.manifest.body
     for conflict in conflicts:
         if conflict.verdict is Verdict.YIELD:
-            body = remove_value(body, parse_path(conflict.path))
+            body = remove_value(body, conflict.keys)
     # What is left after yielding is ours to take, so nothing else is overridden by force.
     force = any(conflict.verdict is Verdict.TAKE for conflict in conflicts)
     sent = make_apply_body(step, part_of=part_of, without=body)

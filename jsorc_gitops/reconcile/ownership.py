@@ -7,7 +7,7 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,9 @@ _PERSONS = re.compile(
 )
 # Autoscalers own what they scale.
 _SCALERS = re.compile(r"kube-controller-manager\Z|vpa-|vertical-pod-autoscaler|keda", re.IGNORECASE)
+
+
+Keys = tuple[str, ...]
 
 
 class Verdict(StrEnum):
@@ -44,11 +47,23 @@ class Owner:
     time: str
 
 
+_NOBODY = Owner(manager="unknown", operation="", subresource="", time="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """A field and who owns it. Keys are needed beside the spelled path, since names may hold dots."""
+
+    owner: Owner
+    keys: Keys
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conflict:
     """A field we set that somebody else owns. `path` is spelled as in the server's conflict causes."""
 
     path: str
+    keys: Keys
     owner: Owner
     ours: Any
     theirs: Any
@@ -85,9 +100,9 @@ def extract_values(fields: Mapping[str, Any], value: Any) -> Any:
     return {key: extract_values(fields[key], _step(key, value)) for key in inner}
 
 
-def find_owners(live: Body) -> dict[str, Owner]:
-    """Who, other than us, owns each field: path → owner. The last writer of a shared field is named."""
-    owners: dict[str, Owner] = {}
+def find_owners(live: Body) -> dict[str, Owned]:
+    """What others than us own: path → field. The last writer of a shared field is named."""
+    owned: dict[str, Owned] = {}
     entries = [each for each in live["metadata"].get("managedFields") or () if each.get("fieldsV1")]
     for entry in sorted(entries, key=lambda each: each.get("time") or ""):
         if (entry["manager"], entry["operation"]) == (FIELD_MANAGER, "Apply"):
@@ -98,27 +113,26 @@ def find_owners(live: Body) -> dict[str, Owner]:
             subresource=entry.get("subresource", ""),
             time=entry.get("time", ""),
         )
-        for path in _walk(entry["fieldsV1"], ""):
-            owners[path] = owner
-    return owners
+        for keys in _walk(entry["fieldsV1"], ()):
+            owned["".join(map(format_step, keys))] = Owned(owner=owner, keys=keys)
+    return owned
 
 
-def compute_conflicts(
-    paths: tuple[str, ...], desired: Body, live: Body, *, adopting: bool
-) -> tuple[Conflict, ...]:
+def compute_conflicts(paths: Iterable[str], desired: Body, live: Body, *, adopting: bool) -> tuple[Conflict, ...]:
     """Judge the fields that the server names in a conflict (its causes' `field`)."""
-    owners = find_owners(live)
-    unknown = Owner(manager="unknown", operation="", subresource="", time="")
+    owned = find_owners(live)
     conflicts = []
     for path in dict.fromkeys(paths):
-        owner = owners.get(path, unknown)
+        # Written since we looked, it has an owner we do not know, who is not overridden.
+        found = owned.get(path, Owned(owner=_NOBODY, keys=()))
         conflicts.append(
             Conflict(
                 path=path,
-                owner=owner,
-                ours=find_value(desired, path),
-                theirs=find_value(live, path),
-                verdict=judge_owner(owner, adopting=adopting),
+                keys=found.keys,
+                owner=found.owner,
+                ours=find_value(desired, found.keys),
+                theirs=find_value(live, found.keys),
+                verdict=judge_owner(found.owner, adopting=adopting),
             )
         )
     return tuple(conflicts)
@@ -133,17 +147,17 @@ def judge_owner(owner: Owner, *, adopting: bool) -> Verdict:
     return Verdict.FAIL
 
 
-def find_value(body: Any, path: str) -> Any:
-    """The value at a path like .spec.template.spec.containers[name="redis"].image, None where there is none."""
+def find_value(body: Any, keys: Keys) -> Any:
+    """The value of a field, None where there is none."""
     value = body
-    for key in parse_path(path):
+    for key in keys:
         value = _step(key, value)
     return value
 
 
-def remove_value(body: Any, path: tuple[str, ...]) -> Any:
-    """A copy of the body without the field or list item at the path; parse_path makes the path."""
-    key, rest = path[0], path[1:]
+def remove_value(body: Any, keys: Keys) -> Any:
+    """A copy of the body without one field or list item."""
+    key, rest = keys[0], keys[1:]
     if key.startswith("f:"):
         name = key[2:]
         if not isinstance(body, Mapping) or name not in body:
@@ -159,24 +173,6 @@ def remove_value(body: Any, path: tuple[str, ...]) -> Any:
     return [each for each in body if each is not item]
 
 
-def parse_path(path: str) -> tuple[str, ...]:
-    """'.spec.ports[port=80].name' → ('f:spec', 'f:ports', 'k:{"port":80}', 'f:name')."""
-    steps: list[str] = []
-    rest = path
-    while rest:
-        if rest[0] == "[":
-            end = _find_closing(rest)
-            steps.append(_parse_item(rest[1:end]))
-            rest = rest[end + 1 :]
-        else:
-            name = re.match(r"\.?([^.\[]+)", rest)
-            if name is None:
-                return tuple(steps)
-            steps.append(f"f:{name[1]}")
-            rest = rest[name.end() :]
-    return tuple(steps)
-
-
 def format_step(key: str) -> str:
     """'f:spec' → '.spec'; 'k:{"name":"redis"}' → '[name="redis"]'; 'v:"a"' → '[="a"]', as the server does."""
     if key.startswith("f:"):
@@ -189,37 +185,11 @@ def format_step(key: str) -> str:
     return f"[{key[2:]}]"
 
 
-def _find_closing(text: str) -> int:
-    quoted = escaped = False
-    for index, letter in enumerate(text):
-        if escaped:
-            escaped = False
-        elif letter == "\\":
-            escaped = True
-        elif letter == '"':
-            quoted = not quoted
-        elif letter == "]" and not quoted:
-            return index
-    return len(text) - 1
-
-
-def _parse_item(text: str) -> str:
-    if text.startswith("="):
-        return f"v:{text[1:]}"
-    if text.isdigit():
-        return f"i:{text}"
-    pairs = re.findall(r'([^=,]+)=("(?:[^"\\]|\\.)*"|[^,]*)', text)
-    keys = {name: json.loads(value) for name, value in pairs}
-    return "k:" + json.dumps(keys, sort_keys=True, separators=(",", ":"))
-
-
-def _walk(fields: Mapping[str, Any], path: str) -> Iterator[str]:
+def _walk(fields: Mapping[str, Any], keys: Keys) -> Iterator[Keys]:
     for key, below in fields.items():
-        if key == ".":
-            continue
-        spelled = path + format_step(key)
-        yield spelled
-        yield from _walk(below, spelled)
+        if key != ".":
+            yield (*keys, key)
+            yield from _walk(below, (*keys, key))
 
 
 def _step(key: str, value: Any) -> Any:

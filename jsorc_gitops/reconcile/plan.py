@@ -138,8 +138,7 @@ def diff_live(live: Body, applied: Body) -> tuple[FieldChange, ...]:
     masked = live["kind"] == "Secret" and not live["apiVersion"].partition("/")[2]
     changes = []
     for path, before, after in _diff(_comparable(live), _comparable(applied), ""):
-        owner = owners.get(path)
-        by = owner.manager if owner else ""
+        by = owners[path].owner.manager if path in owners else ""
         if masked and path.startswith((".data", ".stringData")):
             changes.append(FieldChange(path=path, before="***", after="***", by=by))
         else:
@@ -177,7 +176,7 @@ def _decide(
         return Action.CONFIGURE, "ours by its marks, unknown to the inventory"
     if adopt:
         return Action.ADOPT, "existed before"
-    holders = ", ".join(sorted({owner.manager for owner in find_owners(live).values()})) or "nobody"
+    holders = ", ".join(sorted({each.owner.manager for each in find_owners(live).values()})) or "nobody"
     return Action.REFUSE, f"exists and is not ours (its fields are set by {holders}); --adopt takes it over"
 
 

@@ -20,6 +20,8 @@ _DONE = {
     Action.REFUSE: "refused",
     Action.UNCHANGED: "unchanged",
 }
+# What the action alone says already.
+_EXPECTED_REASONS = frozenset({"", "new", "changed", "no longer in the tree"})
 _VALUE_LENGTH = 60
 
 
@@ -97,12 +99,14 @@ def _format_objects(report: Report, service: str, *, quiet: bool) -> Iterator[st
 def _format_object(result: ObjectResult) -> str:
     if result.error:
         return f"{result.ref} not {_DONE[result.action]}: {result.error}"
-    reason = f": {result.reason}" if result.reason not in {"", "new", "changed"} else ""
+    reason = f": {result.reason}" if result.reason not in _EXPECTED_REASONS else ""
     return f"{result.ref} {_DONE[result.action]}{reason}"
 
 
 def _format_change(change: FieldChange) -> str:
     by = f" (set by {change.by})" if change.by else ""
+    if "\n" in f"{change.before}{change.after}":
+        return f"{change.path} changed{by}"
     if change.before is None:
         return f"{change.path}: set to {_format_value(change.after)}"
     if change.after is None:

@@ -1,6 +1,6 @@
 """What a new tree changes, in the field's terms; the text of a render commit."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,11 +30,12 @@ def diff_manifests(
 
 
 def format_message(
-    changes: Sequence[ServiceChange], *, source: str, digest: str, version: str, allow_prune: Iterable[str] = ()
+    changes: Sequence[ServiceChange], *, source: str, digest: str, version: str, allow_prune: Collection[str] = ()
 ) -> str:
     """A commit message: a subject, a paragraph per service, trailers that git interpret-trailers reads."""
-    # Without changed objects only the files' layout differs, from another version of jsorc.
-    subject = "render: " + ("; ".join(change.summary for change in changes) or "files")
+    # Without changed objects it is a consent, or the files' layout of another version of jsorc.
+    silent = f"allow pruning {', '.join(sorted(allow_prune))}" if allow_prune else "files"
+    subject = "render: " + ("; ".join(change.summary for change in changes) or silent)
     if len(subject) > _SUBJECT_LENGTH:
         names = [change.service or "settings" for change in changes]
         subject = "render: " + ", ".join(names)

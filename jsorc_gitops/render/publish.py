@@ -88,8 +88,9 @@ def commit(
     version: str,
     allow_prune: Sequence[str] = (),
 ) -> tuple[str | None, tuple[ServiceChange, ...]]:
-    """Write and commit what differs from HEAD in meaning: (new commit, changes), or (None, ()) when nothing does.
+    """Write and commit what differs from HEAD in meaning: (new commit, changes), or (None, ()) if nothing does.
 
+    `allow_prune` names services whose pruning the commit consents to; a consent alone is a commit, too.
     Raises RepositoryError, before anything is written, where a commit cannot be made.
     """
     repository.get_branch()
@@ -99,7 +100,7 @@ def commit(
     committed = repository.read_tree(source, FOLDER)
     changes = diff_manifests(_read_manifests(committed), rendering.manifests)
     write(rendering, folder)
-    if not changes and not _diff_meaning(committed, rendering.files):
+    if not changes and not allow_prune and not _diff_meaning(committed, rendering.files):
         return None, ()
     message = format_message(
         changes,
