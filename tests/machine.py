@@ -18,9 +18,13 @@ class SetupError(Exception):
     """A real part cannot be set up here; the message says what to install."""
 
 
+# pytest redirects file descriptor 2 itself later on; this copy of it keeps leading to the person.
+_PERSON = os.dup(2)
+
+
 def say(line: str) -> None:
     """Tell a person how far the setup is, past whatever captures standard output."""
-    print(line, file=sys.__stderr__, flush=True)
+    os.write(_PERSON, f"{line}\n".encode())
 
 
 def cache_root() -> Path:
@@ -116,7 +120,10 @@ def run_logged(
 
 
 class Server:
-    """A program that runs under a supervisor and ends, with all its descendants, when we stop it or die."""
+    """A program that runs under a supervisor and ends, with all its descendants, when we stop it or die.
+
+    It is told to end by SIGTERM, and killed when it has not after `grace` seconds.
+    """
 
     def __init__(
         self,
@@ -125,12 +132,13 @@ class Server:
         log: Path,
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        grace: float = 10,
     ) -> None:
         self.name = Path(command[0]).name
         self.log = log
         with log.open("ab") as sink:
             self._supervisor = subprocess.Popen(
-                [sys.executable, supervisor.__file__, *map(str, command)],
+                [sys.executable, supervisor.__file__, str(grace), *map(str, command)],
                 stdin=subprocess.PIPE,
                 stdout=sink,
                 stderr=sink,
@@ -146,9 +154,7 @@ class Server:
         """Raise SetupError with the log's end when the program has ended by itself."""
         if not self.running():
             tail = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-            raise SetupError(
-                f"{self.name} ended with {self._supervisor.returncode}; {self.log} ends:\n{tail}"
-            )
+            raise SetupError(f"{self.name} ended with {self._supervisor.returncode}; {self.log} ends:\n{tail}")
 
     def stop(self) -> None:
         """End the program and everything it started; returns once all of it is gone."""

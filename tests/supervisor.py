@@ -1,7 +1,8 @@
 """Runs one command; ends it and all its descendants when standard input closes, that is, when its owner dies.
 
 A script of its own, without imports from this repository, so that it starts in milliseconds:
-    python supervisor.py COMMAND [ARGUMENT …]
+    python supervisor.py GRACE COMMAND [ARGUMENT …]
+where GRACE is how many seconds pass from SIGTERM to SIGKILL.
 """
 
 import ctypes
@@ -14,7 +15,6 @@ import time
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-GRACE_SECONDS = 10.0
 
 
 def read_descendants(pid: int) -> list[int]:
@@ -44,7 +44,7 @@ def reap() -> None:
 
 def end_all() -> None:
     """SIGTERM to every descendant, SIGKILL to what is left after the grace period."""
-    deadline = time.monotonic() + GRACE_SECONDS
+    deadline = time.monotonic() + float(sys.argv[1])
     signalled: set[int] = set()
     while left := read_descendants(os.getpid()):
         late = time.monotonic() > deadline
@@ -63,7 +63,7 @@ def main() -> int:
     """Run the command of our arguments until it ends or our standard input does."""
     # Orphans (celery daemons of a killed reloader) become our children and are found again.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL)
+    child = subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL)
     child_end = os.pidfd_open(child.pid)
     poller = select.poll()
     poller.register(sys.stdin.fileno(), select.POLLIN | select.POLLHUP)

@@ -1,0 +1,35 @@
+# `make demo`, `make test`: from a bare machine to a result; everything else is a part of them.
+# What is downloaded or built once is kept in ~/.cache/jsorc-gitops, keyed by version.
+
+PYTHON ?= python3
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+
+.PHONY: demo test test-fast lint clean
+
+demo: $(INSTALLED)
+	@$(VENV)/bin/python -m tests.demo
+
+test: lint
+	$(VENV)/bin/python -m pytest
+
+test-fast: $(INSTALLED)
+	$(VENV)/bin/python -m pytest -q -m "not real"
+
+lint: $(INSTALLED)
+	$(VENV)/bin/ruff check
+	$(VENV)/bin/ruff format --check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .coverage
+
+$(INSTALLED): pyproject.toml tests/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "jsorc needs Python 3.11 or newer; name one: make PYTHON=python3.12"; exit 1; }
+	@echo "Installing jsorc and its tools into $(VENV) …"
+	@$(PYTHON) -m venv $(VENV) || { echo "install python3-venv: apt-get install python3-venv"; exit 1; }
+	@$(VENV)/bin/pip install --quiet --upgrade --constraint tests/constraints.txt pip
+	@$(VENV)/bin/pip install --quiet --constraint tests/constraints.txt --editable . --group dev
+	@touch $@
