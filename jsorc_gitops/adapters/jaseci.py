@@ -78,10 +78,11 @@ class Jaseci:
         return "Jaseci refused the reset; it may not know a service of this name"
 
     def _ask_attributes(self, name: str) -> Answer:
-        def ask(attribute: str) -> Any:
-            return self._admin("service_call", {"svc": name, "attrs": [{"attr": attribute}]})
+        def ask(*attributes: str) -> Any:
+            chain = [{"attr": attribute} for attribute in attributes]
+            return self._admin("service_call", {"svc": name, "attrs": chain})
 
-        enabled, state = ask("enabled"), ask("state")
+        enabled, state = ask("enabled"), ask("state", "name")
         if not isinstance(enabled, bool) or not isinstance(state, str):
             return Answer(state=ServiceState.UNKNOWN, detail="Jaseci knows no service of this name")
         return _parse_info({"enabled": enabled, "state": state})

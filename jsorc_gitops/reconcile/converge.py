@@ -33,8 +33,8 @@ def reconcile(tree: Tree, revision: str, doors: Doors, options: Options) -> Repo
         report = _converge(run)
     finally:
         doors.lease.release()
-    asked = doors.cluster.requests + (doors.jaseci.requests if doors.jaseci else 0)
-    return replace(report, requests=asked)
+    jaseci_requests = doors.jaseci.requests if doors.jaseci else 0
+    return replace(report, requests=doors.cluster.requests, jaseci_requests=jaseci_requests)
 
 
 def _converge(run: Pass) -> Report:

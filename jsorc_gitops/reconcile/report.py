@@ -43,7 +43,7 @@ class ObjectResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One pass. `requests` counts those to the API server and to Jaseci."""
+    """One pass; `requests` counts those to the API server, `jaseci_requests` those to Jaseci."""
 
     revision: str
     objects: tuple[ObjectResult, ...] = ()
@@ -52,6 +52,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     requests: int = 0
+    jaseci_requests: int = 0
 
     @property
     def changed(self) -> bool:
@@ -141,7 +142,9 @@ def _summarize(report: Report) -> str:
         number = sum(each.verdict is verdict for each in report.services)
         counts += [f"{number} reset" if verdict is Verdict.RESET else f"{number} not running"] if number else []
     what = ", ".join(counts) or "nothing to do"
-    return f"{report.revision[:12]}: {what} ({_count(len(report.objects))}, {report.requests} requests)"
+    asked = f"{report.requests} requests to Kubernetes"
+    asked += f", {report.jaseci_requests} to Jaseci" if report.jaseci_requests else ""
+    return f"{report.revision[:12]}: {what} ({_count(len(report.objects))}, {asked})"
 
 
 def _count(number: int) -> str:

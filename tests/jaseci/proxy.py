@@ -1,0 +1,221 @@
+"""A real HTTP server on loopback in front of another; it records what passes and misbehaves on demand."""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Mapping
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+ANY = "*"
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "host", "content-length", "date", "server"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a client sent."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """Fault: this answer, and upstream hears nothing of the request. It is what upstream answers, too."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delay:
+    """Fault: the request goes on only after so many seconds; None: after `Proxy.release`."""
+
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Fault: the connection ends after the raw bytes `sent`; with `forward` upstream still did its work."""
+
+    sent: bytes = b""
+    forward: bool = False
+
+
+Fault = Reply | Delay | Cut
+
+
+@dataclass(slots=True)
+class _Rule:
+    fault: Fault
+    left: int | None
+
+
+def redirect(url: str, *, status: int = 307) -> Reply:
+    """Fault: the client is sent to `url`."""
+    return Reply(status=status, headers={"Location": url})
+
+
+class Proxy:
+    """Listens from its making until `stop`; forwards to the origin `upstream`, without one answers 404.
+
+    `requests` has what came in, in order, written before anything is done with it.
+    """
+
+    def __init__(self, upstream: str | None = None) -> None:
+        self.upstream = upstream
+        self.requests: list[Request] = []
+        self._rules: dict[str, _Rule] = {}
+        self._stopped = False
+        self._lock = threading.Lock()
+        self._released = threading.Event()
+        self._server = _Server(self)
+        self.port = int(self._server.server_address[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def misbehave(self, fault: Fault, *, path: str = ANY, times: int | None = None) -> None:
+        """Meet the next `times` requests (None: all) for `path` (its query does not count) with `fault`."""
+        with self._lock:
+            self._rules[path] = _Rule(fault, times)
+
+    def behave(self) -> None:
+        """Forget all faults and let go what hangs."""
+        with self._lock:
+            self._rules.clear()
+        self.release()
+
+    def release(self) -> None:
+        """Let the requests go on that a Delay holds now."""
+        with self._lock:
+            held, self._released = self._released, threading.Event()
+        held.set()
+
+    def stop(self) -> None:
+        """Close the port and every connection; what hangs goes nowhere."""
+        self._stopped = True
+        self.release()
+        self._server.shutdown()
+        self._server.server_close()
+        self._server.close_connections()
+        self._thread.join()
+
+    def take_fault(self, path: str) -> Fault | None:
+        """The fault that the request for `path` meets; counts it as met."""
+        with self._lock:
+            rule = self._rules.get(path) or self._rules.get(ANY)
+            if rule is None:
+                return None
+            if rule.left is None:
+                return rule.fault
+            rule.left -= 1
+            return rule.fault if rule.left >= 0 else None
+
+    def hold(self, seconds: float | None) -> bool:
+        """Wait for `release` or so long; False when the proxy was stopped meanwhile."""
+        with self._lock:
+            released = self._released
+        released.wait(seconds)
+        return not self._stopped
+
+    def forward(self, request: Request) -> Reply:
+        """What upstream answers; 502 when it cannot be reached or does not answer whole."""
+        if self.upstream is None:
+            return Reply(status=404)
+        headers = {name: value for name, value in request.headers.items() if name.lower() not in HOP_BY_HOP}
+        target = urlsplit(self.upstream)
+        with closing(http.client.HTTPConnection(str(target.hostname), target.port, timeout=60)) as connection:
+            try:
+                connection.request(request.method, request.path, request.body, headers)
+                answer = connection.getresponse()
+                body = answer.read()
+            except (OSError, http.client.HTTPException):
+                return Reply(status=502)
+            kept = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
+            return Reply(status=answer.status, body=body, headers=kept)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.proxy = proxy
+        self._connections: set[socket.socket] = set()
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def close_connections(self) -> None:
+        """End connections that clients keep alive: a stopped server must not answer on them."""
+        for connection in list(self._connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = "HTTP/1.1"
+
+    def handle(self) -> None:
+        # A client that gives up on a hanging answer is what these tests are about, not an error.
+        with suppress(ConnectionError):
+            super().handle()
+
+    def __getattr__(self, name: str) -> Any:
+        """The base class looks for do_GET, do_POST, …: all methods are served alike."""
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: `Proxy.requests` has it."""
+
+    def _serve(self) -> None:
+        proxy = self.server.proxy
+        length = int(self.headers.get("Content-Length", 0))
+        request = Request(
+            method=self.command, path=self.path, headers=dict(self.headers), body=self.rfile.read(length)
+        )
+        proxy.requests.append(request)
+        fault = proxy.take_fault(urlsplit(self.path).path)
+        if isinstance(fault, Delay) and not proxy.hold(fault.seconds):
+            fault = Cut()
+        if isinstance(fault, Cut):
+            if fault.forward:
+                proxy.forward(request)
+            self.wfile.write(fault.sent)
+            self.close_connection = True
+            return
+        self._answer(fault if isinstance(fault, Reply) else proxy.forward(request))
+
+    def _answer(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body)
