@@ -9,7 +9,8 @@ from time import monotonic
 
 from tests.controlplane.server import ControlPlane
 from tests.jaseci.server import Jaseci, Redis
-from tests.journeys.story import Done, Story
+from tests.journeys.scratch import Done
+from tests.journeys.story import Story
 from tests.machine import SetupError, say
 from tests.waiting import wait_until
 
@@ -45,9 +46,7 @@ def _set_up(folder: Path, stack: ExitStack) -> Story:
     jaseci = Jaseci.start(folder / "jaseci", redis_port=redis.port)
     stack.callback(jaseci.stop)
     say(f"Both run after {monotonic() - begun:.0f} s.")
-    repository = folder / "repository"
-    repository.mkdir()
-    return Story(repository, controlplane=controlplane, jaseci=jaseci, redis=redis)
+    return Story(folder / "repository", controlplane=controlplane, jaseci=jaseci, redis=redis)
 
 
 def _tell(story: Story) -> None:

@@ -4,7 +4,6 @@ A reset that Jaseci calls a success proves nothing (it says so for services that
 reads the state back. Bodies of error pages are never read: they hold the server's environment.
 """
 
-import contextlib
 import json
 from time import monotonic
 from typing import Any
@@ -49,11 +48,7 @@ class Jaseci:
         self.requests = 0
 
     def close(self) -> None:
-        """End the login, if there was one: a token that a login leaves behind never expires."""
-        if self._token and not self._credentials.token:
-            with contextlib.suppress(JaseciError):
-                self._call("/user/logout/", {})
-            self._token = ""
+        """Close the connections. Jaseci has no logout for one token, so a login's token stays valid."""
         self._http.clear()
 
     def get_state(self, name: str) -> Answer:
@@ -126,13 +121,17 @@ class Jaseci:
                 return json.loads(self._read(response, deadline))
             finally:
                 response.close()
-        except urllib3.exceptions.TimeoutError as error:
-            raise JaseciError(f"Jaseci did not answer within {self._seconds:g} s") from error
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            place = urlsplit(self._url).netloc
-            raise JaseciError(f"Jaseci at {place} does not answer ({type(error).__name__})") from error
+            raise JaseciError(self._explain(error)) from error
         except ValueError as error:
             raise JaseciError("Jaseci answered something that is not JSON") from error
+
+    def _explain(self, error: Exception) -> str:
+        # urllib3 counts a refused connection among the time-outs, too.
+        refused = isinstance(error, urllib3.exceptions.NewConnectionError)
+        if isinstance(error, urllib3.exceptions.TimeoutError) and not refused:
+            return f"Jaseci did not answer within {self._seconds:g} s"
+        return f"Jaseci at {urlsplit(self._url).netloc} does not answer ({type(error).__name__})"
 
     def _read(self, response: urllib3.BaseHTTPResponse, deadline: float) -> bytes:
         # The timeout above counts anew for every read; a server that drips would hold us for ever.

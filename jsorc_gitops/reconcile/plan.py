@@ -8,12 +8,14 @@ from typing import Any
 from jsorc_gitops.model.objects import Body, Manifest, ObjectRef, sort_key
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State
 from jsorc_gitops.reconcile.ownership import (
+    MASK,
     Conflict,
     Verdict,
     compute_fingerprint,
     find_own_entry,
     find_owners,
     format_step,
+    is_masked,
 )
 
 # Set by the server on every object; a difference there is nobody's change.
@@ -135,14 +137,11 @@ def make_release_patch(live: Body, *, labels: Iterable[str]) -> dict[str, Any]:
 def diff_live(live: Body, applied: Body) -> tuple[FieldChange, ...]:
     """What an apply changes on a live object, by field, with who had set what goes. Secrets stay masked."""
     owners = find_owners(live)
-    masked = live["kind"] == "Secret" and not live["apiVersion"].partition("/")[2]
     changes = []
     for path, before, after in _diff(_comparable(live), _comparable(applied), ""):
         by = owners[path].owner.manager if path in owners else ""
-        if masked and path.startswith((".data", ".stringData")):
-            changes.append(FieldChange(path=path, before="***", after="***", by=by))
-        else:
-            changes.append(FieldChange(path=path, before=before, after=after, by=by))
+        shown = (MASK, MASK) if is_masked(live, path) else (before, after)
+        changes.append(FieldChange(path=path, before=shown[0], after=shown[1], by=by))
     return tuple(changes)
 
 
@@ -174,7 +173,9 @@ def _decide(
     labels = live["metadata"].get("labels") or {}
     if labels.get(PART_OF_LABEL) == part_of and find_own_entry(live):
         return Action.CONFIGURE, "ours by its marks, unknown to the inventory"
-    if adopt:
+    # A Namespace that the tree merely needs gets our labels and is never deleted, so it need not be ours.
+    needed = manifest.ref.group_kind == ("", "Namespace") and not manifest.service
+    if adopt or needed:
         return Action.ADOPT, "existed before"
     holders = ", ".join(sorted({each.owner.manager for each in find_owners(live).values()})) or "nobody"
     return Action.REFUSE, f"exists and is not ours (its fields are set by {holders}); --adopt takes it over"

@@ -1,15 +1,14 @@
 """The seed's story, as `make demo` tells it, checked by the ledger, the cluster and Jaseci's own word."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.controlplane.server import ControlPlane
 from tests.jaseci.server import Jaseci, Redis
-from tests.journeys.story import NAMESPACE, Done, Story
+from tests.journeys.scratch import Done
+from tests.journeys.story import NAMESPACE, Story
 
 pytestmark = pytest.mark.real
 
@@ -23,9 +22,7 @@ KINDS = (
 @pytest.fixture
 def story(tmp_path: Path, controlplane: ControlPlane, jaseci: Jaseci, redis: Redis) -> Iterator[Story]:
     """A story that has not begun; what it leaves in the cluster is removed, since others share it."""
-    folder = tmp_path / "repository"
-    folder.mkdir()
-    yield Story(folder, controlplane=controlplane, jaseci=jaseci, redis=redis)
+    yield Story(tmp_path / "repository", controlplane=controlplane, jaseci=jaseci, redis=redis)
     controlplane.kubectl("delete", KINDS, "-n", NAMESPACE, "-l", SELECTOR, "--ignore-not-found")
     names = [f"configmap/jsorc.{each}.default" for each in ("state", "ledger")]
     claims = [f"persistentvolumeclaim/jaseci-prometheus-{each}" for each in ("server", "alertmanager")]
@@ -37,18 +34,9 @@ def ok(done: Done) -> Done:
     return done
 
 
-def read_ledger(story: Story) -> dict[str, Any]:
-    """{service: {outcome, failures, …}}, empty where there is no ledger."""
-    done = story.kubectl("get", "configmap", "jsorc.ledger.default", "-o", "json", "--ignore-not-found")
-    if not done.output.strip():
-        return {}
-    resets: dict[str, Any] = json.loads(json.loads(done.output)["data"]["ledger.json"])["resets"]
-    return resets
-
-
 def count_members(story: Story) -> int:
     """How many objects carry the mark of the tree's ApplySet."""
-    state = json.loads(story.kubectl("get", "configmap", "jsorc.state.default", "-o", "json").output)
+    state = story.read("configmap", "jsorc.state.default")
     part_of = state["metadata"]["labels"]["applyset.kubernetes.io/id"]
     listed = story.kubectl("get", KINDS, "-A", "-o", "name", "-l", f"applyset.kubernetes.io/part-of={part_of}")
     return len(listed.output.split())
@@ -90,11 +78,11 @@ def test_story(story: Story) -> None:
     """Applied, nothing reset while pods are not ready, then redis and task once, then nothing to do."""
     start_first_pass(story)
     assert count_members(story) == 35
-    assert read_ledger(story) == {}
+    assert story.read_ledger(NAMESPACE) == {}
     assert story.jaseci.service_info("redis")["state"] == "FAILED"
 
     bring_up(story)
-    first = read_ledger(story)
+    first = story.read_ledger(NAMESPACE)
     assert {name: each["outcome"] for name, each in first.items()} == {"redis": "done", "task": "done"}
     assert [story.jaseci.service_info(name)["state"] for name in ("redis", "task")] == ["RUNNING", "RUNNING"]
     assert story.jaseci.service_info("mail")["enabled"] is False
@@ -103,12 +91,12 @@ def test_story(story: Story) -> None:
     quiet = ok(story.jsorc("reconcile"))
     assert quiet.output == ""
     assert read_versions(story) == versions
-    assert read_ledger(story) == first
+    assert story.read_ledger(NAMESPACE) == first
 
 
 def read_versions(story: Story) -> dict[str, str]:
     """{object: resourceVersion} of everything of the tree, its state and its ledger."""
-    listed = json.loads(story.kubectl("get", KINDS, "-n", NAMESPACE, "-o", "json").output)["items"]
+    listed = story.read(KINDS, "-n", NAMESPACE)["items"]
     return {
         f"{each['kind']}/{each['metadata']['name']}": each["metadata"]["resourceVersion"]
         for each in listed
@@ -158,7 +146,7 @@ def test_removed_service_is_pruned_with_consent(story: Story) -> None:
         "service/jaseci-redis",
     ]
     assert count_members(story) == 7
-    claims = json.loads(story.kubectl("get", "persistentvolumeclaims", "-o", "json").output)["items"]
+    claims = story.read("persistentvolumeclaims")["items"]
     assert sorted(each["metadata"]["name"] for each in claims) == [
         "jaseci-prometheus-alertmanager",
         "jaseci-prometheus-server",
