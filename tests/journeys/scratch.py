@@ -13,6 +13,15 @@ from typing import Any
 from tests.controlplane.server import ControlPlane
 
 
+# Whoever runs the demo may have no git identity, or sign every commit.
+_GIT = {
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    **{f"GIT_{role}_NAME": "Demo" for role in ("AUTHOR", "COMMITTER")},
+    **{f"GIT_{role}_EMAIL": "demo@example.com" for role in ("AUTHOR", "COMMITTER")},
+}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
     """A command that ran to its end: as a person types it, what it printed, its exit code."""
@@ -29,7 +38,7 @@ class Scratch:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.controlplane = controlplane
-        self.env = {**os.environ, "KUBECONFIG": str(controlplane.kubeconfig)}
+        self.env = {**os.environ, **_GIT, "KUBECONFIG": str(controlplane.kubeconfig)}
 
     def jsorc(self, *arguments: str, env: Mapping[str, str] | None = None) -> Done:
         command = f"jsorc {' '.join(arguments)}"
