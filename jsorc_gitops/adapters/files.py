@@ -66,8 +66,11 @@ def write_new_files(root: Path, texts: Mapping[str, str]) -> None:
         if (root / name).exists():
             raise SettingsError(f"{root / name} is there already; nothing was written")
     for name, text in texts.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text, encoding="utf-8")
+        try:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise SettingsError(f"{root / name}: cannot be written: {error.strerror}") from error
 
 
 class TreeFolder:
@@ -95,8 +98,8 @@ class TreeFolder:
 
         Each file is replaced whole; removals come last, so a killed run leaves only whole files.
         """
-        self._path.mkdir(exist_ok=True)
         try:
+            self._path.mkdir(exist_ok=True)
             root = os.open(self._path, _DIRECTORY)
             try:
                 for path in (*diff.added, *diff.changed):
@@ -115,9 +118,9 @@ def _read_texts(folder: Path, place: str) -> dict[str, str]:
         name = path.relative_to(folder).as_posix()
         if any(part.startswith(".") for part in Path(name).parts) or path.is_dir():
             continue
-        if not path.resolve().is_relative_to(folder.resolve()):
-            raise DefinitionError(f"{place}/{name}: leads out of the service's folder")
         try:
+            if not Path(os.path.realpath(path, strict=True)).is_relative_to(folder.resolve()):
+                raise DefinitionError(f"{place}/{name}: leads out of the service's folder")
             texts[name] = path.read_text(encoding="utf-8")
         except UnicodeDecodeError as error:
             raise DefinitionError(f"{place}/{name}: not UTF-8 ({error.reason} at byte {error.start})") from error
@@ -128,7 +131,10 @@ def _read_texts(folder: Path, place: str) -> dict[str, str]:
 
 def _read_text(path: Path) -> str:
     # Whatever a file of somebody else holds, it must not stop us; ours are UTF-8.
-    return path.read_text(encoding="utf-8", errors="replace")
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise TreeError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _refuse_unreadable(error: OSError) -> None:

@@ -32,8 +32,11 @@ class Repository:
         if self._repo.working_tree_dir is None:
             raise RepositoryError(f"{root}: a bare repository has no work tree; use a clone")
         self._git: git.Git = git.Git(root)
-        prefix = root.resolve().relative_to(Path(self._repo.working_tree_dir).resolve()).as_posix()
-        self._prefix = "" if prefix == "." else f"{prefix}/"
+        try:
+            # Git's first word: it refuses a repository of another user, for one.
+            self._prefix = str(self._git.rev_parse("--show-prefix"))
+        except self._failed as error:
+            raise RepositoryError(f"{root}: {_words(error)}") from error
 
     def close(self) -> None:
         self._repo.close()
@@ -90,11 +93,14 @@ class Repository:
         Author, signing and hooks are as git is configured. Returns the new commit, which is made even where the
         folder is as committed, since the message may be what counts.
         """
+        staged = None
         try:
+            staged = self._git.write_tree()
             self._git.add("--all", "--", folder)
             self._git.commit("--quiet", "--only", "--allow-empty", "--message", message, "--", folder)
         except self._failed as error:
-            self._git.reset("--quiet", "--", folder)
+            if staged:
+                self._git.reset("--quiet", staged, "--", folder)
             raise RepositoryError(f"git refused the commit: {_words(error)}") from error
         return self.get_head()
 

@@ -10,6 +10,8 @@ from jsorc_gitops.model.yaml import Document
 
 Path = tuple[str | int, ...]
 
+_LONGEST = 366 * 86400  # a year; what waits could not take a number of any size
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fields:
@@ -63,12 +65,14 @@ class Fields:
         return value
 
     def seconds(self, key: str, default: float) -> float:
-        """A number of seconds above zero."""
+        """A number of seconds above zero, a year at most."""
         value: float = self._get(
             key,
             default,
-            "a number of seconds above zero",
-            lambda found: isinstance(found, int | float) and not isinstance(found, bool) and found > 0,
+            "a number of seconds above zero, a year at most",
+            lambda found: (
+                isinstance(found, int | float) and not isinstance(found, bool) and 0 < found <= _LONGEST
+            ),
         )
         return value
 

@@ -160,6 +160,10 @@ def parse_manifest(body: object, *, where: str) -> Manifest:
     namespace = metadata.get("namespace") or "" if isinstance(metadata, Mapping) else ""
     if not isinstance(namespace, str):
         raise DefinitionError(f"{where}: metadata.namespace is not a text")
+    for key in ("labels", "annotations"):
+        _check_texts(
+            metadata.get(key) if isinstance(metadata, Mapping) else None, where=f"{where}: metadata.{key}"
+        )
     ref = ObjectRef(group=parse_group(api_version), kind=kind, namespace=namespace, name=name)
     return Manifest(ref=ref, api_version=api_version, body=body)
 
@@ -178,6 +182,16 @@ def compute_stage(ref: ObjectRef) -> int:
 def sort_key(ref: ObjectRef) -> tuple[int, int, ObjectRef]:
     """Order of applying; pruning uses its reverse."""
     return compute_stage(ref), _KIND_ORDER.get(ref.kind, len(_KIND_ORDER)), ref
+
+
+def _check_texts(value: object, *, where: str) -> None:
+    if value is None:
+        return
+    if not isinstance(value, Mapping):
+        raise DefinitionError(f"{where} is not a mapping")
+    for key, text in value.items():
+        if not isinstance(text, str):
+            raise DefinitionError(f"{where}: {key} is {_kind_of(text)}, not a text; put it in quotes")
 
 
 def _kind_of(value: object) -> str:

@@ -91,7 +91,8 @@ def parse_origin(url: str) -> str | None:
     """'HTTP://Host:80/x' → 'http://host:80', with the port always there; None where it is no http(s) URL."""
     try:
         parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}[parts.scheme]
+        usual = {"http": 80, "https": 443}[parts.scheme]
+        port = usual if parts.port is None else parts.port
     except (ValueError, KeyError):
         return None
     return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else None

@@ -164,7 +164,7 @@ def parse_tree(files: Files, *, name: str, where: str) -> Tree:
     """Read a rendered tree; `where` is its folder as messages spell it. Raises TreeError or FormatError."""
     manifests: dict[ObjectRef, Manifest] = {}
     for path in list_files(files, where=where):
-        if path.endswith("kustomization.yaml"):
+        if PurePosixPath(path).name == "kustomization.yaml":
             continue
         for document in parse_documents(files[path], source=f"{where}/{path}"):
             place = f"{where}/{path}:{document.line}"
@@ -220,7 +220,8 @@ def _find_settings(manifests: Mapping[ObjectRef, Manifest], tree: str, *, where:
 
 
 def _data(manifest: Manifest, key: str) -> str:
-    text = (manifest.body.get("data") or {}).get(key)
+    data = manifest.body.get("data")
+    text = data.get(key) if isinstance(data, Mapping) else None
     if not isinstance(text, str):
         raise TreeError(f"{manifest.ref}: the data key {key} is missing; run jsorc render")
     return text

@@ -4,10 +4,11 @@ What counts is what a Go reader (kubectl, Flux, the API server: YAML 1.1 boolean
 file, so the emitter quotes more than PyYAML would by itself.
 """
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -27,7 +28,7 @@ _LONG_LINE = 1 << 30  # never fold: a folded line is a diff nobody made
 
 
 class _Loader(_BaseLoader):  # type: ignore[misc]
-    """SafeLoader that refuses duplicate keys and leaves dates as texts, as JSON readers do."""
+    """SafeLoader for what JSON can say: duplicate keys are refused, dates and 22:22 are texts, as to Go."""
 
 
 class _Dumper(_BaseDumper):  # type: ignore[misc]
@@ -58,24 +59,14 @@ def parse_documents(text: str, *, source: str, locate: bool = False) -> list[Doc
     `locate` also records the line of every key, which settings and definitions need for their errors and
     manifests do not. Raises DefinitionError with source and line.
     """
-    documents = []
-    loader = _Loader(text)
     try:
-        while loader.check_node():
-            node = loader.get_node()
-            value = loader.construct_document(node)
-            if value is not None:
-                lines = dict(_locate(node, ())) if locate else {}
-                documents.append(Document(value, node.start_mark.line + 1, lines))
+        return list(_read_documents(text, locate=locate))
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise DefinitionError(f"{source}{line}: not valid YAML: {_problem(error)}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise DefinitionError(f"{source}: not valid YAML: {error}") from error
-    finally:
-        loader.dispose()
-    return documents
 
 
 def format_documents(values: list[Any]) -> str:
@@ -97,6 +88,18 @@ def format_yaml(value: Any) -> str:
     )
 
 
+def _read_documents(text: str, *, locate: bool) -> Iterator[Document]:
+    loader = _Loader(text)
+    try:
+        while loader.check_node():
+            node = loader.get_node()
+            value = loader.construct_document(node)
+            if value is not None:
+                yield Document(value, node.start_mark.line + 1, dict(_locate(node, ())) if locate else {})
+    finally:
+        loader.dispose()
+
+
 def _problem(error: yaml.MarkedYAMLError) -> str:
     return ", ".join(part for part in (error.context, error.problem) if part)
 
@@ -116,20 +119,40 @@ def _locate(node: yaml.Node, path: tuple[str | int, ...]) -> list[tuple[tuple[st
 
 
 def _construct_mapping(loader: Any, node: yaml.MappingNode) -> dict[str, Any]:
+    # A key may override one that is merged in by <<, which comes first, but no other of its own mapping.
+    own = {key_node for key_node, _ in node.value}
     loader.flatten_mapping(node)
     mapping: dict[str, Any] = {}
+    seen: set[str] = set()
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key {key!r} is not a text; put it in quotes", key_node.start_mark
             )
-        if key in mapping:
+        if key in seen:
             raise yaml.constructor.ConstructorError(
                 None, None, f"the key {key!r} is there twice", key_node.start_mark
             )
+        if key_node in own:
+            seen.add(key)
         mapping[key] = loader.construct_object(value_node, deep=True)
     return mapping
+
+
+def _construct_int(loader: Any, node: yaml.ScalarNode) -> int | str:
+    return node.value if ":" in node.value else loader.construct_yaml_int(node)  # type: ignore[no-any-return]
+
+
+def _construct_float(loader: Any, node: yaml.ScalarNode) -> float | str:
+    if ":" in node.value:
+        return node.value  # type: ignore[no-any-return]
+    number: float = loader.construct_yaml_float(node)
+    if not math.isfinite(number):
+        raise yaml.constructor.ConstructorError(
+            None, None, f"{node.value} is no number with digits", node.start_mark
+        )
+    return number
 
 
 def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
@@ -142,6 +165,16 @@ def _represent_text(dumper: Any, text: str) -> yaml.ScalarNode:
     return node
 
 
+def _represent_other(_: Any, value: object) -> NoReturn:
+    # Spelled out, a name that a template does not know raises its own error, which says more.
+    raise TypeError(f"{value} is nothing that YAML can say")
+
+
 _Loader.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _BaseLoader.construct_yaml_str)
+for _tag in ("binary", "omap", "pairs", "set"):
+    _Loader.add_constructor(f"tag:yaml.org,2002:{_tag}", _BaseLoader.construct_undefined)
 _Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(None, _represent_other)

@@ -13,7 +13,7 @@ from jsorc_gitops.model.objects import Body, ObjectRef
 
 # Why a container waits that will not start by waiting longer.
 _DOOMED = {
-    "CrashLoopBackOff": "crashes again and again",
+    "CrashLoopBackOff": "it crashes again and again",
     "ImagePullBackOff": "its image cannot be pulled",
     "ErrImagePull": "its image cannot be pulled",
     "InvalidImageName": "its image has no valid name",
@@ -21,6 +21,7 @@ _DOOMED = {
     "CreateContainerError": "it cannot be created",
     "RunContainerError": "it cannot be started",
 }
+_ENDED = frozenset({"Failed", "Succeeded"})
 
 
 class Status(StrEnum):
@@ -47,7 +48,8 @@ def compute_health(ref: ObjectRef, live: Body | None, pods: Iterable[Body] | Non
         return Health(ref=ref, status=Status.UNKNOWN, message="not in the cluster")
     if pods is None:
         return Health(ref=ref, status=Status.UNKNOWN, message="its pods could not be listed")
-    own = [pod for pod in pods if _selects(live, pod)]
+    # A pod that ended (evicted, for one) stays in the list, but its controller has replaced it.
+    own = [pod for pod in pods if _selects(live, pod) and pod.get("status", {}).get("phase") not in _ENDED]
     if cause := _find_doom(own):
         return Health(ref=ref, status=Status.FAILED, message=cause)
     if message := _find_unfinished(live, own):
@@ -102,9 +104,9 @@ def _find_doom(pods: Iterable[Body]) -> str:
             waiting = container.get("state", {}).get("waiting") or {}
             if waiting.get("reason") in _DOOMED:
                 why = _DOOMED[waiting["reason"]]
-                return f"pod {pod['metadata']['name']}: container {container['name']} {why} ({waiting['reason']})"
-        if pod.get("status", {}).get("phase") == "Failed":
-            return f"pod {pod['metadata']['name']} failed: {pod['status'].get('reason', 'it ended')}"
+                return (
+                    f"pod {pod['metadata']['name']}: container {container['name']}: {why} ({waiting['reason']})"
+                )
     return ""
 
 

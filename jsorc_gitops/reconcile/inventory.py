@@ -8,6 +8,7 @@ import base64
 import gzip
 import hashlib
 import json
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,7 +110,7 @@ def parse_state(body: Body | None) -> State:
             entries={entry.ref: entry for entry in entries},
             resource_version=body["metadata"]["resourceVersion"],
         )
-    except (ValueError, KeyError, TypeError, OSError, EOFError) as error:
+    except (ValueError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
         raise FormatError(
             f"{where} cannot be read ({type(error).__name__}); restore it, or delete it and run with --adopt"
         ) from error

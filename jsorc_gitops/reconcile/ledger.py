@@ -75,6 +75,6 @@ def parse_ledger(body: Body | None) -> Ledger:
             )
             for name, each in data["resets"].items()
         }
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(f"{where} cannot be read; delete it, and the next pass begins a new one") from error
     return Ledger(entries=entries, resource_version=body["metadata"]["resourceVersion"])

@@ -5,6 +5,7 @@ managedFields hold, per manager, a set in the notation of structured-merge-diff:
 https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
 
+import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +17,10 @@ from jsorc_gitops.model.objects import Body, Manifest
 from jsorc_gitops.model.tree import hash_value
 
 FIELD_MANAGER = "jsorc"
+MASK = "***"  # in the place of what a Secret holds
+
+_SECRET = ("", "Secret")
+_DATA = ("data", "stringData")
 
 # A person's hand: taken back, and reported with the name.
 _PERSONS = re.compile(
@@ -73,14 +78,27 @@ class Conflict:
 def compute_fingerprint(manifest: Manifest, live: Body) -> str:
     """What an object looked like when we applied it; equal means that no field we set was changed.
 
-    For a Secret it is its uid and resourceVersion, so that nothing derived from its data is stored.
+    For a Secret it is its uid and resourceVersion, and of what git says all but the data: nothing derived
+    from its data is stored, so `holds_git_data` is to be asked besides.
     """
     metadata = live["metadata"]
-    if manifest.ref.group_kind == ("", "Secret"):
-        return hash_value([metadata["uid"], metadata["resourceVersion"]])[:32]
+    if manifest.ref.group_kind == _SECRET:
+        said = {key: sorted(value or ()) if key in _DATA else value for key, value in manifest.body.items()}
+        return hash_value([metadata["uid"], metadata["resourceVersion"], said])[:32]
     entry = find_own_entry(live)
     fields = entry.get("fieldsV1", {}) if entry else {}
     return hash_value([manifest.body, fields, extract_values(fields, live)])[:32]
+
+
+def holds_git_data(manifest: Manifest, live: Body) -> bool:
+    """Whether a Secret holds the data that git says; of other kinds the fingerprint tells all."""
+    if manifest.ref.group_kind != _SECRET:
+        return True
+    said = dict(manifest.body.get("data") or {})
+    for key, text in (manifest.body.get("stringData") or {}).items():
+        said[key] = base64.b64encode(str(text).encode()).decode()
+    held = live.get("data") or {}
+    return all(held.get(key) == value for key, value in said.items())
 
 
 def find_own_entry(live: Body) -> Mapping[str, Any] | None:
@@ -125,17 +143,27 @@ def compute_conflicts(paths: Iterable[str], desired: Body, live: Body, *, adopti
     for path in dict.fromkeys(paths):
         # Written since we looked, it has an owner we do not know, who is not overridden.
         found = owned.get(path, Owned(owner=_NOBODY, keys=()))
+        ours, theirs = (find_value(body, found.keys) if found.keys else None for body in (desired, live))
+        if is_masked(live, path):
+            ours = theirs = MASK
         conflicts.append(
             Conflict(
                 path=path,
                 keys=found.keys,
                 owner=found.owner,
-                ours=find_value(desired, found.keys),
-                theirs=find_value(live, found.keys),
+                ours=ours,
+                theirs=theirs,
                 verdict=judge_owner(found.owner, adopting=adopting),
             )
         )
     return tuple(conflicts)
+
+
+def is_masked(live: Body, path: str) -> bool:
+    """Whether a field's values are not to be shown: what a Secret holds."""
+    return (live["apiVersion"], live["kind"]) == ("v1", "Secret") and path.startswith(
+        tuple(f".{key}" for key in _DATA)
+    )
 
 
 def judge_owner(owner: Owner, *, adopting: bool) -> Verdict:
@@ -209,6 +237,6 @@ def _step(key: str, value: Any) -> Any:
         return None
     if kind == "v:":
         wanted = json.loads(rest)
-        return wanted if wanted in value else None
+        return next((item for item in value if item == wanted), None)
     index = int(rest)
     return value[index] if index < len(value) else None

@@ -15,6 +15,7 @@ from jsorc_gitops.reconcile.ownership import (
     find_own_entry,
     find_owners,
     format_step,
+    holds_git_data,
     is_masked,
 )
 
@@ -167,7 +168,7 @@ def _decide(
     if live is None:
         return Action.CREATE, "deleted by somebody since the last pass" if entry and entry.uid else "new"
     if entry and entry.uid == live["metadata"]["uid"]:
-        if entry.fingerprint == compute_fingerprint(manifest, live):
+        if entry.fingerprint == compute_fingerprint(manifest, live) and holds_git_data(manifest, live):
             return Action.UNCHANGED, ""
         return Action.CONFIGURE, "changed"
     labels = live["metadata"].get("labels") or {}
@@ -187,7 +188,7 @@ def plan_removal(entry: Entry, live: Body, *, part_of: str) -> Step:
     action, reason = Action.PRUNE, "no longer in the tree"
     if entry.uid and entry.uid != metadata["uid"]:
         action, reason = Action.YIELD, "another object of the same name, made by somebody else; left alone"
-    elif (metadata.get("labels") or {}).get(PART_OF_LABEL) != part_of:
+    elif (metadata.get("labels") or {}).get(PART_OF_LABEL) != part_of or not (entry.uid or find_own_entry(live)):
         action, reason = Action.YIELD, "no longer carries our mark; left alone"
     elif metadata.get("ownerReferences"):
         action, reason = Action.YIELD, "owned by another object; left alone"
@@ -201,7 +202,9 @@ def _check_budget(
 ) -> str:
     if "*" in consents:
         return ""
-    unagreed = [entry for entry in present if entry.service not in consents]
+    # A Namespace that the tree merely needed is of no service that could consent, and is only released.
+    needed = {entry.ref for entry in present if entry.ref.is_kept and not entry.service}
+    unagreed = [entry for entry in present if entry.service not in consents and entry.ref not in needed]
     if not unagreed:
         return ""
     services = ", ".join(sorted({entry.service for entry in unagreed} - {""})) or "the tree"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jsorc_gitops.model.objects import Manifest, ObjectRef
+from jsorc_gitops.model.tree import hash_value
 
 _SUBJECT_LENGTH = 72
 
@@ -57,7 +58,8 @@ def _diff_service(
     service: str, old: Mapping[ObjectRef, Manifest], new: Mapping[ObjectRef, Manifest]
 ) -> ServiceChange:
     added, removed = sorted(new.keys() - old.keys()), sorted(old.keys() - new.keys())
-    changed = [ref for ref in sorted(old.keys() & new.keys()) if old[ref].body != new[ref].body]
+    common = sorted(old.keys() & new.keys())
+    changed = [ref for ref in common if hash_value(old[ref].body) != hash_value(new[ref].body)]
     details = {ref: _describe(old[ref].body, new[ref].body) for ref in changed}
     lines = [f"+ {_name(ref)}" for ref in added]
     lines += [f"~ {_name(ref)}: {', '.join(details[ref])}" for ref in changed]
@@ -99,7 +101,7 @@ def _describe(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
             told.append(f"{path[-1]} {_short(before, after)}→{_short(after, before)}")
         else:
             told.append(name)
-    return told
+    return told or ["changed"]  # an empty value that is now absent, or the other way round
 
 
 def _short(value: Any, other: Any) -> str:
@@ -111,15 +113,14 @@ def _short(value: Any, other: Any) -> str:
 
 def _diff_values(old: Any, new: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any, Any]]:
     """(path, before, after) of every smallest part that differs; lists by position."""
-    if old == new:
-        return []
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         keys = sorted(old.keys() | new.keys())
         return [found for key in keys for found in _diff_values(old.get(key), new.get(key), (*path, key))]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         pairs = enumerate(zip(old, new, strict=True))
         return [found for index, (a, b) in pairs for found in _diff_values(a, b, (*path, f"[{index}]"))]
-    return [(path, old, new)]
+    # 1 and true are equal to Python, and different to Kubernetes.
+    return [] if (type(old), old) == (type(new), new) else [(path, old, new)]
 
 
 def _spell(path: tuple[str, ...]) -> str:

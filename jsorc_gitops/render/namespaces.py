@@ -5,9 +5,6 @@ from collections.abc import Iterable
 from jsorc_gitops.errors import DefinitionError
 from jsorc_gitops.model.objects import CLUSTER_SCOPED, Manifest, ObjectRef, parse_manifest
 
-# Every cluster has these; nobody but the cluster makes or labels them.
-_PREDEFINED = ("default", "kube-")
-
 
 def place_in_namespace(manifest: Manifest, *, namespace: str, scopes: frozenset[tuple[str, str]]) -> Manifest:
     """The object with its namespace filled in; `scopes` are the custom kinds without one.
@@ -27,8 +24,16 @@ def place_in_namespace(manifest: Manifest, *, namespace: str, scopes: frozenset[
 
 def find_cluster_scoped(manifests: Iterable[Manifest]) -> frozenset[tuple[str, str]]:
     """(group, kind) of the cluster-scoped custom kinds that CRDs among these objects define."""
-    specs = [each.body.get("spec") or {} for each in manifests if each.ref.kind == "CustomResourceDefinition"]
-    return frozenset((spec["group"], spec["names"]["kind"]) for spec in specs if spec.get("scope") == "Cluster")
+    found = set()
+    for each in manifests:
+        if each.ref.kind == "CustomResourceDefinition":
+            try:
+                spec = each.body["spec"]
+                if spec["scope"] == "Cluster":
+                    found.add((spec["group"], spec["names"]["kind"]))
+            except (KeyError, TypeError) as error:
+                raise DefinitionError(f"{each.ref}: needs spec.scope, spec.group and spec.names.kind") from error
+    return frozenset(found)
 
 
 def make_namespaces(manifests: Iterable[Manifest]) -> list[Manifest]:
@@ -36,7 +41,12 @@ def make_namespaces(manifests: Iterable[Manifest]) -> list[Manifest]:
     manifests = list(manifests)
     defined = {each.ref.name for each in manifests if each.ref.group_kind == ("", "Namespace")}
     needed = {each.ref.namespace for each in manifests} - defined - {""}
-    return [_make_namespace(name) for name in sorted(needed) if not name.startswith(_PREDEFINED)]
+    return [_make_namespace(name) for name in sorted(needed) if not _is_predefined(name)]
+
+
+def _is_predefined(name: str) -> bool:
+    """Every cluster has these; nobody but the cluster makes or labels them."""
+    return name == "default" or name.startswith("kube-")
 
 
 def _make_namespace(name: str) -> Manifest:

@@ -19,6 +19,7 @@ from jsorc_gitops.model.tree import (
     compute_digest,
     diff_files,
     format_tree,
+    hash_value,
     is_ours,
     parse_tree,
 )
@@ -63,8 +64,8 @@ def render(settings_text: str, services: Mapping[str, ServiceFiles], folder: Tre
     on_disk = folder.read_tree()
     ours = {path: text for path, text in on_disk.items() if is_ours(text)}
     strangers = tuple(sorted(on_disk.keys() - ours.keys()))
-    if taken := files.keys() & set(strangers):
-        raise TreeError(f"{FOLDER}/{min(taken)} was not written by jsorc; move it away")
+    if taken := [path for path in strangers if any(_overlap(path, ours) for ours in files)]:
+        raise TreeError(f"{FOLDER}/{taken[0]} was not written by jsorc; move it away")
     return Rendering(
         files=files,
         manifests=manifests,
@@ -112,6 +113,11 @@ def commit(
     return repository.commit_folder(FOLDER, message), changes
 
 
+def _overlap(path: str, other: str) -> bool:
+    """Whether not both can be files: they are one path, or one is a folder of the other."""
+    return f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/")
+
+
 def _diff_meaning(old: Files, new: Files) -> TreeDiff:
     diff = diff_files(old, new)
     changed = tuple(path for path in diff.changed if not _means_the_same(old[path], new[path]))
@@ -123,7 +129,8 @@ def _means_the_same(old: str, new: str) -> bool:
         before = parse_documents(old, source="")
     except JsorcError:
         return False
-    return [each.value for each in before] == [each.value for each in parse_documents(new, source="")]
+    after = parse_documents(new, source="")
+    return hash_value([each.value for each in before]) == hash_value([each.value for each in after])
 
 
 def _read_manifests(files: Files) -> Mapping[ObjectRef, Manifest]:
