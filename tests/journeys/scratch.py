@@ -12,7 +12,6 @@ from typing import Any
 
 from tests.controlplane.server import ControlPlane
 
-
 # Whoever runs the demo may have no git identity, or sign every commit.
 _GIT = {
     "GIT_CONFIG_GLOBAL": os.devnull,

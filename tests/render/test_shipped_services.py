@@ -10,10 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import pytest
 import yaml
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from jsorc_gitops.adapters.files import read_definitions
+from jsorc_gitops.model.tree import DEFAULT_TREE
+from jsorc_gitops.render.templates import render_manifests
 
 Body = dict[str, Any]
 
@@ -40,27 +42,16 @@ JOBS = [
 ]
 
 
-# lead: replace by the real renderer
 def objects_of(service: str, *, namespace: str = "default", **values: Any) -> list[Body]:
     """The objects of a shipped service, with `values` in the place of its own of those names."""
-    folder = TEMPLATES / service
-    environment = ImmutableSandboxedEnvironment(
-        loader=jinja2.FileSystemLoader(folder),
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters["to_yaml"] = lambda value: yaml.safe_dump(value).rstrip("\n")
+    files = read_definitions(ROOT)[service]
     context = {
         "values": {**definition_of(service).get("values", {}), **values},
         "namespace": namespace,
         "service": service,
-        "tree": "default",
+        "tree": DEFAULT_TREE,
     }
-    texts = [environment.get_template(path.name).render(context) for path in sorted(folder.glob("*.yaml.j2"))]
-    return [body for text in texts for body in yaml.safe_load_all(text) if body]
+    return [dict(manifest.body) for manifest in render_manifests(files, context)]
 
 
 def definition_of(service: str) -> Body:

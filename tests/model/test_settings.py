@@ -1,0 +1,189 @@
+"""jsorc.yaml, and the settings record: every key, its default, and what is refused with file, line and key."""
+
+import re
+
+import pytest
+
+from jsorc_gitops.errors import SettingsError
+from jsorc_gitops.model.settings import (
+    CredentialsReference,
+    JaseciSettings,
+    Settings,
+    format_settings,
+    parse_origin,
+    parse_settings,
+)
+from jsorc_gitops.model.yaml import format_yaml
+
+EVERY_KEY = """\
+enabled: false
+quiet: false
+interval: 2.5
+namespace: jaseci
+keep_alive: [promon, redis]
+jaseci:
+  url: http://jaseci.default.svc/api/
+  credentials: {env: JASECI_CREDENTIALS}
+"""
+
+FULL = Settings(
+    enabled=False,
+    quiet=False,
+    interval=2.5,
+    namespace="jaseci",
+    keep_alive=("promon", "redis"),
+    jaseci=JaseciSettings(
+        url="http://jaseci.default.svc/api",
+        credentials=CredentialsReference(kind="env", name="JASECI_CREDENTIALS"),
+    ),
+)
+
+
+def complaint(text: str, services: tuple[str, ...] | None = None) -> str:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(text, source="jsorc.yaml", services=services)
+    return str(caught.value)
+
+
+def jaseci(lines: str) -> str:
+    return "jaseci:\n  " + lines.replace("\n", "\n  ") + "\n"
+
+
+@pytest.mark.parametrize("text", ["", "# nothing said\n", "{}\n", "enabled: true\n", "jaseci:\n"])
+def test_defaults(text: str) -> None:
+    """What jsorc.yaml does not say has its default."""
+    assert parse_settings(text, source="jsorc.yaml") == Settings(
+        enabled=True, quiet=True, interval=10, namespace="default", keep_alive=None, jaseci=None
+    )
+
+
+def test_every_key() -> None:
+    """Each key of jsorc.yaml arrives where it belongs."""
+    assert parse_settings(EVERY_KEY, source="jsorc.yaml", services=("mail", "promon", "redis")) == FULL
+
+
+def test_credentials_may_lie_in_a_file() -> None:
+    """Credentials are named by a variable or by a file."""
+    settings = parse_settings(jaseci("url: https://j\ncredentials: {file: /run/c.yaml}"), source="jsorc.yaml")
+
+    assert settings.jaseci == JaseciSettings(
+        url="https://j", credentials=CredentialsReference(kind="file", name="/run/c.yaml")
+    )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(),
+        FULL,
+        Settings(keep_alive=()),
+        Settings(keep_alive=("y", "null"), namespace="n", interval=0.1),
+        Settings(
+            jaseci=JaseciSettings(url="https://j:1", credentials=CredentialsReference(kind="file", name="~/1e3"))
+        ),
+    ],
+)
+def test_settings_come_back_as_they_were(settings: Settings) -> None:
+    """The record in the cluster says what jsorc.yaml said: writing and reading changes nothing."""
+    assert parse_settings(format_yaml(format_settings(settings)), source="record") == settings
+
+
+@pytest.mark.parametrize(
+    ("keep_alive", "kept"), [(None, ["mail", "redis"]), ((), []), (("redis",), ["redis"]), (("task",), [])]
+)
+def test_keep_alive(keep_alive: tuple[str, ...] | None, kept: list[str]) -> None:
+    """Without keep_alive every service is kept alive, with it those it names, none where it is empty."""
+    settings = Settings(keep_alive=keep_alive)
+
+    assert [name for name in ("mail", "redis") if settings.keeps_alive(name)] == kept
+
+
+def test_keep_alive_names_services_that_are_defined() -> None:
+    """A name without a definition is refused where it stands, and those that are there are listed."""
+    assert complaint("enabled: true\nkeep_alive:\n- redis\n- promom\n", ("redis", "promon")) == (
+        "jsorc.yaml:4: keep_alive[1]: no service 'promom' under templates/ (there: promon, redis)"
+    )
+
+
+def test_keep_alive_without_any_definition() -> None:
+    """Where nothing is defined the message says so."""
+    assert complaint("keep_alive: [redis]\n", ()) == (
+        "jsorc.yaml:1: keep_alive[0]: no service 'redis' under templates/ (there: none)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("enabled: 'true'", "1: enabled: must be true or false, not 'true'"),
+        ("enabled: 1", "1: enabled: must be true or false, not 1"),
+        ("quiet:", "1: quiet: must be true or false, not None"),
+        ("\ninterval: fast", "2: interval: must be a number of seconds above zero, a year at most, not 'fast'"),
+        ("interval: 0", "1: interval: must be a number of seconds above zero, a year at most, not 0"),
+        ("interval: -1.5", "1: interval: must be a number of seconds above zero, a year at most, not -1.5"),
+        ("interval: true", "1: interval: must be a number of seconds above zero, a year at most, not True"),
+        ("interval: 1.0e+300", "1: interval: must be a number of seconds above zero, a year at most, not 1e+300"),
+        ("namespace: 5", "1: namespace: must be a text, not 5"),
+        ("namespace: ''", "1: namespace: must not be empty"),
+        ("namespace: A/b", "1: namespace: 'A/b' is no name of a namespace (lower-case letters, digits, '-')"),
+        ("keep_alive: redis", "1: keep_alive: must be a list of texts, not 'redis'"),
+        ("keep_alive:", "1: keep_alive: must be a list of texts, not None"),
+        ("keep_alive: [5]", "1: keep_alive[0]: must be a text"),
+        ("keep_alive: [a,\n a]", "2: keep_alive[1]: a is named twice"),
+        ("quite: true", "1: quite: unknown key; did you mean quiet?"),
+        (
+            "port: 1",
+            "1: port: unknown key; known keys: enabled, interval, jaseci, keep_alive, namespace, quiet",
+        ),
+        ("- enabled", "1: must be a mapping of keys to values"),
+        ("enabled: true\n---\nquiet: true", "3: settings are one document, this begins a second"),
+        ("jaseci: http://j", "1: jaseci: must be a mapping of keys to values"),
+        (jaseci("uri: http://j"), "2: jaseci.uri: unknown key; did you mean url?"),
+        (jaseci("credentials: {env: X}"), "1: jaseci.url: is missing; it must be a text"),
+        (jaseci("url: http://j"), "1: jaseci.credentials: is missing; say {env: VARIABLE} or {file: PATH}"),
+        (jaseci("url: http://j\ncredentials: {env: ''}"), "3: jaseci.credentials.env: must not be empty"),
+        (
+            jaseci("url: http://j\ncredentials: {token: x}"),
+            "3: jaseci.credentials.token: unknown key; known keys: env, file",
+        ),
+        (
+            jaseci("url: http://j\ncredentials: {env: X, file: Y}"),
+            "3: jaseci.credentials: must be exactly one of {env: VARIABLE} and {file: PATH}",
+        ),
+        (
+            jaseci("url: http://me:secret@j\ncredentials: {env: X}"),
+            "2: jaseci.url: credentials do not belong into a URL; use jaseci.credentials",
+        ),
+    ],
+)
+def test_wrong_settings_are_refused(text: str, message: str) -> None:
+    """What cannot be followed is refused with the file, the line, the key and what it must be."""
+    assert complaint(text) == f"jsorc.yaml:{message}"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["jaseci", "ftp://jaseci:21", "http://", "http://:80", "http://j:port", "http://j?a=b", "http://j#a", "//j"],
+)
+def test_a_url_is_a_web_address(url: str) -> None:
+    """Jaseci speaks HTTP, so its URL is http:// or https:// with a host, and no more than a path."""
+    text = jaseci(f"url: '{url}'\ncredentials: {{env: X}}")
+
+    assert re.search(r"^jsorc.yaml:2: jaseci.url: '.*' is no http:// or https:// URL$", complaint(text))
+
+
+@pytest.mark.parametrize(
+    ("url", "origin"),
+    [
+        ("HTTP://Host:80/x", "http://host:80"),
+        ("https://host", "https://host:443"),
+        ("http://host:8443/", "http://host:8443"),
+        ("http://host:0", "http://host:0"),
+        ("ftp://host:21", None),
+        ("http://host:99999", None),
+        ("host", None),
+    ],
+)
+def test_origins_are_compared_in_one_spelling(url: str, origin: str | None) -> None:
+    """An origin is scheme, host and port, whatever of them the URL leaves out or spells in capitals."""
+    assert parse_origin(url) == origin

@@ -1,0 +1,211 @@
+"""An API server in memory: conditional writes, managedFields and conflicts as seen on a real one.
+
+Lists are atomic here, and the only controller is one that rolls Deployments out at once.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.objects import ApplyRequest, DeleteRequest, ObjectRef, parse_group
+from tests.reconcile.builders import Body, make_manifest, make_ref
+from tests.reconcile.merging import Path, find_conflicts, find_leaves, list_paths, make_fields, merge, set_field
+
+SERVED = {
+    *(("v1", kind) for kind in ("ConfigMap", "Namespace", "PersistentVolumeClaim", "Pod", "Secret", "Service")),
+    ("apps/v1", "Deployment"),
+    ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+}
+
+
+class Killed(BaseException):
+    """The process ends here, without a chance to tidy up."""
+
+
+@dataclass(slots=True)
+class Hooks:
+    """What happens around a write, by verb and identity; `before` may refuse it."""
+
+    before: Callable[[str, str], ClusterError | None] = lambda _verb, _what: None
+    after: Callable[[str, str], None] = lambda _verb, _what: None
+
+
+def conflict(message: str = "the object has been modified", **more: Any) -> ClusterError:
+    return ClusterError(message, status=409, reason="Conflict", **more)
+
+
+def _raised(answer: Mapping[str, Any] | ClusterError) -> Mapping[str, Any]:
+    if isinstance(answer, ClusterError):
+        raise answer
+    return answer
+
+
+class FakeCluster:
+    """An API server that logs what it is asked; `hooks` are called around every write and dry-run."""
+
+    def __init__(self, log: list[str], hooks: Hooks) -> None:
+        self.log = log
+        self.hooks = hooks
+        self.objects: dict[ObjectRef, Body] = {}
+        self.served = set(SERVED)
+        self.forbidden: set[str] = set()  # kinds whose LIST answers 403
+        self.stuck: set[str] = set()  # Deployments whose pods do not become ready
+        self.requests = 0
+        self._numbers = count(1)
+
+    def read_discovery(self) -> None:
+        self.requests += 2
+        for ref, body in self.objects.items():
+            if ref.kind == "CustomResourceDefinition":
+                self.served.add((f"{body['spec']['group']}/v1", body["spec"]["names"]["kind"]))
+
+    def serves(self, api_version: str, kind: str) -> bool:
+        return (api_version, kind) in self.served
+
+    def find_api_version(self, group: str, kind: str) -> str | None:
+        return next((each for each, of in self.served if (parse_group(each), of) == (group, kind)), None)
+
+    def list_objects(
+        self, kinds: Sequence[tuple[str, str]], *, selector: str = "", namespace: str = ""
+    ) -> list[list[Mapping[str, Any]] | ClusterError]:
+        answers: list[list[Mapping[str, Any]] | ClusterError] = []
+        key, _, value = selector.partition("=")
+        for _, kind in kinds:
+            self._note("list", make_ref(kind, "", namespace=namespace))
+            if kind in self.forbidden:
+                answers.append(ClusterError(f"{kind} is forbidden", status=403, reason="Forbidden"))
+                continue
+            answers.append(
+                [
+                    deepcopy(body)
+                    for ref, body in self.objects.items()
+                    if ref.kind == kind
+                    and namespace in {"", ref.namespace}
+                    and (not selector or (body["metadata"].get("labels") or {}).get(key) == value)
+                ]
+            )
+        return answers
+
+    def get_objects(
+        self, items: Sequence[tuple[str, ObjectRef]]
+    ) -> list[Mapping[str, Any] | ClusterError | None]:
+        for _, ref in items:
+            self._note("get", ref)
+        return [deepcopy(self.objects.get(ref)) for _, ref in items]
+
+    def apply_objects(self, requests: Sequence[ApplyRequest]) -> list[Mapping[str, Any] | ClusterError]:
+        return [self._apply(each) for each in requests]
+
+    def delete_objects(self, requests: Sequence[DeleteRequest]) -> list[Mapping[str, Any] | ClusterError]:
+        return [self._write("delete", each.ref, each.uid, each.resource_version, None) for each in requests]
+
+    def create_object(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _raised(self._write("create", make_manifest(body).ref, "", "", dict(body)))
+
+    def replace_object(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        ref, version = make_manifest(body).ref, body["metadata"]["resourceVersion"]
+        uid = self.objects[ref]["metadata"]["uid"] if ref in self.objects else ""
+        return _raised(self._write("replace", ref, uid, version, dict(body)))
+
+    def patch_object(self, _api_version: str, ref: ObjectRef, patch: Mapping[str, Any]) -> Mapping[str, Any]:
+        changed, body = patch["metadata"], deepcopy(self.objects[ref])
+        labels = {key: value for key, value in body["metadata"]["labels"].items() if key not in changed["labels"]}
+        body["metadata"] |= {"labels": labels, "managedFields": changed["managedFields"]}
+        return _raised(self._write("patch", ref, changed["uid"], changed["resourceVersion"], body))
+
+    def put(self, body: Body, manager: str = "somebody") -> Body:
+        """Make or replace an object as somebody else; unlogged."""
+        entry = {"manager": manager, "operation": "Update", "fieldsV1": make_fields(find_leaves(body))}
+        return self._store(
+            make_manifest(body).ref, {**body, "metadata": {**body["metadata"], "managedFields": [entry]}}
+        )
+
+    def edit(
+        self, ref: ObjectRef, path: Path, value: Any, *, manager: str = "kubectl-edit", subresource: str = ""
+    ) -> None:
+        """Set one field as somebody else, whose it is from then on."""
+        body = deepcopy(self.objects[ref])
+        set_field(body, path, value)
+        for entry in body["metadata"]["managedFields"]:
+            entry["fieldsV1"] = make_fields(p for p in list_paths(entry["fieldsV1"]) if p != path)
+        entry = {
+            "manager": manager,
+            "operation": "Update",
+            "fieldsV1": make_fields([path]),
+            "subresource": subresource,
+        }
+        body["metadata"]["managedFields"].append(entry)
+        self._store(ref, body)
+
+    def _note(self, verb: str, ref: ObjectRef) -> None:
+        self.requests += 1
+        self.log.append(f"{verb} {ref}" if ref.name else f"{verb} {ref.kind}")
+
+    def _apply(self, request: ApplyRequest) -> Mapping[str, Any] | ClusterError:
+        verb = "dry-run" if request.dry_run else "apply"
+        metadata = request.body["metadata"]
+        uid, version = metadata.get("uid", ""), metadata.get("resourceVersion", "")
+        if not self.serves(request.body["apiVersion"], request.ref.kind):
+            return ClusterError(f"the API server serves no {request.ref.kind}", reason="NotServed")
+        live = self.objects.get(request.ref)
+        causes = find_conflicts(request.body, live) if live and not request.force else []
+        if causes:
+            self._note(verb, request.ref)
+            return conflict("Apply failed", causes=tuple(causes))
+        return self._write(verb, request.ref, uid, version, merge(request.body, live))
+
+    def _write(
+        self, verb: str, ref: ObjectRef, uid: str, version: str, body: Body | None
+    ) -> Mapping[str, Any] | ClusterError:
+        self._note(verb, ref)
+        if error := self.hooks.before(verb, str(ref)) or self._refuse(verb, ref, uid, version):
+            return error
+        answer: Body = {}
+        if body is not None:
+            answer = deepcopy(body if verb == "dry-run" else self._store(ref, body))
+        elif ref in self.objects:
+            del self.objects[ref]
+        self.hooks.after(verb, str(ref))
+        return answer
+
+    def _refuse(self, verb: str, ref: ObjectRef, uid: str, version: str) -> ClusterError | None:
+        live = self.objects.get(ref)
+        if ref.namespace and make_ref("Namespace", ref.namespace, namespace="") not in self.objects:
+            return ClusterError(f"namespaces {ref.namespace} not found", status=404, reason="NotFound")
+        if live is None:
+            return conflict("uid mismatch") if uid and verb != "delete" else None
+        if verb == "create":
+            return ClusterError(f"{ref} already exists", status=409, reason="AlreadyExists")
+        if version and version != live["metadata"]["resourceVersion"]:
+            return conflict()
+        if uid and uid != live["metadata"]["uid"]:
+            immutable = ClusterError("uid is immutable", status=422, reason="Invalid")
+            return conflict() if verb == "delete" else immutable
+        return None
+
+    def _store(self, ref: ObjectRef, body: Body) -> Body:
+        live = self.objects.get(ref)
+        if live == body:
+            return live
+        uid = live["metadata"]["uid"] if live else f"uid-{next(self._numbers)}"
+        metadata = {**body["metadata"], "uid": uid, "resourceVersion": str(next(self._numbers))}
+        self.objects[ref] = {**body, "metadata": metadata}
+        if ref.kind == "CustomResourceDefinition":
+            self.objects[ref]["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+        if ref.kind == "Deployment" and ref.name not in self.stuck:
+            self._roll_out(ref)
+        return self.objects[ref]
+
+    def _roll_out(self, ref: ObjectRef) -> None:
+        spec = self.objects[ref]["spec"]
+        self.objects[ref]["status"] = {"observedGeneration": 1, "updatedReplicas": spec.get("replicas", 1)}
+        for pod in [each for each in self.objects if each.kind == "Pod" and each.name.startswith(f"{ref.name}-")]:
+            del self.objects[pod]
+        for number in range(spec.get("replicas", 1)):
+            pod = make_ref("Pod", f"{ref.name}-{number}", namespace=ref.namespace)
+            metadata = {"name": pod.name, "namespace": pod.namespace, "labels": spec["selector"]["matchLabels"]}
+            status = {"conditions": [{"type": "Ready", "status": "True"}]}
+            self.objects[pod] = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}

@@ -1,0 +1,165 @@
+"""inventory: what a pass remembers, as its ConfigMap, by the rules of KEP-3659."""
+
+import base64
+import gzip
+import hashlib
+import json
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from jsorc_gitops.errors import FormatError
+from jsorc_gitops.model.objects import ObjectRef
+from jsorc_gitops.reconcile.inventory import Entry, State, compute_applyset_id, format_state, parse_state
+from tests.reconcile.builders import Body, make_ref
+
+
+def entry(ref: ObjectRef, *, uid: str = "uid-1", fingerprint: str = "f" * 32) -> Entry:
+    return Entry(ref=ref, service="redis", uid=uid, fingerprint=fingerprint)
+
+
+ENTRIES = [
+    entry(make_ref("ConfigMap", "a")),
+    entry(make_ref("Deployment", "web", group="apps", namespace="else")),
+    entry(make_ref("ClusterRole", "redis:view", group="rbac.authorization.k8s.io", namespace="")),
+    entry(make_ref("Service", "pending", namespace="there"), uid="", fingerprint=""),
+]
+STATE = State(
+    revision="a" * 40,
+    settled="b" * 40,
+    entries={each.ref: each for each in ENTRIES},
+    resource_version="7",
+)
+
+
+def formatted(state: State = STATE) -> dict[str, Any]:
+    return format_state(state, tree="default", namespace="home")
+
+
+def test_a_state_is_read_back_as_it_was_written() -> None:
+    """With pending entries, cluster-scoped ones, and names that hold colons."""
+    assert parse_state(formatted()) == STATE
+
+
+def test_the_state_before_the_first_pass_is_empty() -> None:
+    """There is no ConfigMap, so there is no resourceVersion to insist on."""
+    assert parse_state(None) == State()
+    assert "resourceVersion" not in formatted(State())["metadata"]
+
+
+def test_an_empty_inventory_is_read_back() -> None:
+    """After everything was pruned."""
+    state = State(revision="a", settled="a", resource_version="1")
+    assert parse_state(formatted(state)) == state
+
+
+def test_the_same_content_is_the_same_bytes() -> None:
+    """Whatever the order in which it came together, and whatever the clock."""
+    turned = State(
+        revision=STATE.revision,
+        settled=STATE.settled,
+        entries={each.ref: each for each in reversed(ENTRIES)},
+        resource_version="7",
+    )
+    assert json.dumps(formatted(turned)) == json.dumps(formatted())
+    packed = base64.b64decode(formatted()["binaryData"]["inventory.json.gz"])
+    assert packed[4:8] == b"\0\0\0\0", "gzip's time of writing"
+
+
+def test_the_parent_of_the_set_is_named_and_placed() -> None:
+    """One ConfigMap per tree, in the tree's home namespace, which it must match to be replaced."""
+    body = formatted()
+    assert (body["apiVersion"], body["kind"]) == ("v1", "ConfigMap")
+    metadata = body["metadata"]
+    assert (metadata["name"], metadata["namespace"], metadata["resourceVersion"]) == (
+        "jsorc.state.default",
+        "home",
+        "7",
+    )
+
+
+def test_the_id_follows_the_rule_of_the_kep() -> None:
+    """applyset-<base64(sha256(<name>.<namespace>.<kind>.<group>))>-v1, in URL-safe base64 without padding."""
+    digest = hashlib.sha256(b"jsorc.state.default.home.ConfigMap.").digest()
+    wanted = "applyset-" + base64.b64encode(digest, altchars=b"-_").decode().removesuffix("=") + "-v1"
+    assert compute_applyset_id("default", "home") == wanted
+    assert formatted()["metadata"]["labels"] == {"applyset.kubernetes.io/id": wanted}
+
+
+def test_the_id_is_a_label_value() -> None:
+    """Which is at most 63 characters long and holds neither '=' nor '/'."""
+    made = compute_applyset_id("a-tree-with-a-long-name", "a-namespace-with-a-long-name")
+    assert len(made) <= 63
+    assert not set(made) & set("=/+")
+
+
+@pytest.mark.parametrize(("tree", "namespace"), [("default", "other"), ("prod", "home")])
+def test_every_tree_in_every_namespace_is_its_own_set(tree: str, namespace: str) -> None:
+    """Two trees in one cluster never count as each other's members."""
+    assert compute_applyset_id(tree, namespace) != compute_applyset_id("default", "home")
+
+
+def test_the_annotations_say_what_the_set_contains() -> None:
+    """By these kubectl finds members; the parent's own namespace is not additional."""
+    assert formatted()["metadata"]["annotations"] == {
+        "applyset.kubernetes.io/tooling": "jsorc/v1",
+        "applyset.kubernetes.io/contains-group-kinds": (
+            "ClusterRole.rbac.authorization.k8s.io,ConfigMap,Deployment.apps,Service"
+        ),
+        "applyset.kubernetes.io/additional-namespaces": "else,there",
+    }
+
+
+def pack(value: Any) -> str:
+    return base64.b64encode(gzip.compress(json.dumps(value).encode())).decode()
+
+
+GOOD = formatted()["binaryData"]["inventory.json.gz"]
+BENT = bytearray(base64.b64decode(GOOD))
+BENT[12] ^= 0xFF
+
+
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [
+        ("state.json", "no json"),
+        ("state.json", "[]"),
+        ("state.json", "{}"),
+        ("state.json", '{"version": "one"}'),
+        ("state.json", '{"version": 1, "revision": "a"}'),
+        ("state.json", None),
+        ("inventory.json.gz", "no base64!"),
+        ("inventory.json.gz", base64.b64encode(b"no gzip").decode()),
+        ("inventory.json.gz", base64.b64encode(base64.b64decode(GOOD)[:20]).decode()),
+        ("inventory.json.gz", base64.b64encode(bytes(BENT)).decode()),
+        ("inventory.json.gz", pack([["too", "short"]])),
+        ("inventory.json.gz", pack({"no": "list"})),
+        ("inventory.json.gz", pack([1])),
+        ("inventory.json.gz", None),
+    ],
+)
+def test_a_broken_state_is_refused_by_name(part: str, content: str | None) -> None:
+    """An inventory that cannot be read must not count as an empty one: everything would be orphaned."""
+    body: Body = deepcopy(formatted())
+    place = body["data"] if part == "state.json" else body["binaryData"]
+    place[part] = content
+    with pytest.raises(FormatError, match=r"ConfigMap home/jsorc\.state\.default cannot be read"):
+        parse_state(body)
+
+
+@pytest.mark.parametrize("part", ["data", "binaryData"])
+def test_a_state_without_a_part_is_refused(part: str) -> None:
+    """Somebody edited it."""
+    body = formatted()
+    del body[part]
+    with pytest.raises(FormatError):
+        parse_state(body)
+
+
+def test_a_newer_state_is_refused_and_both_versions_named() -> None:
+    """A newer jsorc wrote it; what it means is not to be guessed."""
+    body = formatted()
+    body["data"]["state.json"] = json.dumps({"version": 2, "anything": "else"})
+    with pytest.raises(FormatError, match="has version 2, this jsorc reads up to 1; use a newer jsorc"):
+        parse_state(body)

@@ -1,0 +1,233 @@
+"""plan: what becomes of an object of the tree, and what is sent for it."""
+
+import pytest
+
+from jsorc_gitops.model.objects import TREE_LABEL, Manifest
+from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry
+from jsorc_gitops.reconcile.ownership import Conflict, Owner, Verdict, compute_fingerprint
+from jsorc_gitops.reconcile.plan import (
+    Action,
+    Step,
+    format_refusal,
+    make_apply_body,
+    make_release_patch,
+    plan_object,
+)
+from tests.reconcile.builders import (
+    PART_OF,
+    Body,
+    make_body,
+    make_config_map,
+    make_entry,
+    make_live,
+    make_manifest,
+    own_entry,
+)
+
+FIELDS = {"f:data": {"f:key": {}}, "f:metadata": {"f:labels": {f"f:{PART_OF_LABEL}": {}}}}
+BODY = make_config_map("settings", service="redis")
+MANIFEST = make_manifest(BODY)
+MARKS = {PART_OF_LABEL: PART_OF, TREE_LABEL: "default"}
+OURS = make_live(BODY, own_entry(FIELDS), labels=MARKS)
+
+
+def entry_of(live: Body, manifest: Manifest = MANIFEST, *, uid: str = "uid-1") -> Entry:
+    """What the inventory says after this object was applied."""
+    return Entry(
+        ref=manifest.ref, service=manifest.service, uid=uid, fingerprint=compute_fingerprint(manifest, live)
+    )
+
+
+def plan(live: Body | None, entry: Entry | None, *, manifest: Manifest = MANIFEST, adopt: bool = False) -> Step:
+    return plan_object(manifest, live, entry, part_of=PART_OF, adopt=adopt)
+
+
+def test_what_is_not_there_is_created() -> None:
+    """A new object of the tree."""
+    step = plan(None, None)
+    assert (step.action, step.reason, step.live) == (Action.CREATE, "new", None)
+
+
+def test_what_somebody_deleted_is_created_again_and_said_so() -> None:
+    """The inventory knows it was there."""
+    step = plan(None, entry_of(OURS))
+    assert (step.action, step.reason) == (Action.CREATE, "deleted by somebody since the last pass")
+
+
+def test_a_creation_that_a_killed_pass_left_pending_is_new() -> None:
+    """Nobody deleted what was never seen."""
+    assert plan(None, Entry(ref=MANIFEST.ref, service="redis", uid="", fingerprint="")).reason == "new"
+
+
+def test_what_is_as_we_left_it_is_unchanged() -> None:
+    """The fingerprint alone tells, so nothing is asked."""
+    assert plan(OURS, entry_of(OURS)).action is Action.UNCHANGED
+
+
+def test_what_drifted_is_configured() -> None:
+    """Somebody changed a value under our entry."""
+    assert plan({**OURS, "data": {"key": "drifted"}}, entry_of(OURS)).action is Action.CONFIGURE
+
+
+def test_what_git_changed_is_configured() -> None:
+    """The live object is as we left it, git is not."""
+    changed = make_manifest(make_config_map("settings", service="redis", key="new"))
+    assert plan(OURS, entry_of(OURS), manifest=changed).action is Action.CONFIGURE
+
+
+def test_lost_state_finds_its_objects_by_their_marks() -> None:
+    """Part-of label and our Apply entry together make an object ours without the inventory."""
+    step = plan(OURS, None)
+    assert (step.action, step.reason) == (Action.CONFIGURE, "ours by its marks, unknown to the inventory")
+
+
+def test_a_pending_creation_finds_its_object_by_its_marks() -> None:
+    """The pass that was killed did write it."""
+    assert plan(OURS, Entry(ref=MANIFEST.ref, service="redis", uid="", fingerprint="")).action is Action.CONFIGURE
+
+
+@pytest.mark.parametrize(
+    "live",
+    [
+        make_live(BODY, make_entry("kubectl-create", {"f:data": {"f:key": {}}})),
+        make_live(BODY, make_entry("kubectl-create", {"f:data": {"f:key": {}}}), labels=MARKS),
+        make_live(BODY, own_entry(FIELDS), labels={PART_OF_LABEL: "applyset-of-another-v1"}),
+    ],
+    ids=["no mark", "mark without our entry", "mark of another set"],
+)
+def test_what_is_not_ours_is_refused_and_its_holder_named(live: Body) -> None:
+    """An apply with equal values would take it silently."""
+    step = plan(live, None)
+    assert step.action is Action.REFUSE
+    assert "not ours" in step.reason
+    assert "--adopt" in step.reason
+    holder = "kubectl-create" if "kubectl-create" in str(live["metadata"]["managedFields"]) else "nobody"
+    assert f"set by {holder})" in step.reason
+
+
+def test_what_is_not_ours_is_adopted_where_the_user_says_so() -> None:
+    """--adopt."""
+    live = make_live(BODY, make_entry("kubectl-create", {"f:data": {}}))
+    assert plan(live, None, adopt=True).action is Action.ADOPT
+
+
+def test_another_object_of_the_same_name_is_not_ours_by_the_inventory() -> None:
+    """Deleted and made again by somebody else: the name alone proves nothing."""
+    live = make_live(BODY, make_entry("kubectl-create", {"f:data": {}}), uid="uid-2")
+    assert plan(live, entry_of(OURS)).action is Action.REFUSE
+
+
+def test_a_namespace_the_tree_needs_may_have_existed() -> None:
+    """It is never deleted, so taking part of it needs no permission."""
+    body = make_body("Namespace", "home", namespace="")
+    step = plan(make_live(body, make_entry("kubectl-create", {})), None, manifest=make_manifest(body))
+    assert step.action is Action.ADOPT
+
+
+def test_a_services_own_namespace_is_not_taken_over() -> None:
+    """Unlike one that the tree merely needs, it is a rendered object like any other."""
+    body = make_body("Namespace", "redis", service="redis", namespace="")
+    step = plan(make_live(body, make_entry("kubectl-create", {})), None, manifest=make_manifest(body))
+    assert step.action is Action.REFUSE
+
+
+SECRET = make_body("Secret", "login", service="redis", data={"password": "aHVudGVyMg=="})
+APPLIED_SECRET = make_live(SECRET, own_entry({"f:data": {"f:password": {}}}))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"data": {"password": "b3RoZXI="}},
+        {"data": {"password": "aHVudGVyMg==", "user": "bWU="}},
+        {"data": {}},
+        {"data": None, "stringData": {"password": "other"}},
+        {"type": "kubernetes.io/basic-auth"},
+    ],
+)
+def test_a_secret_that_git_changed_is_configured(said: Body) -> None:
+    """Its fingerprint holds nothing of its data, so the data themselves are compared."""
+    entry = entry_of(APPLIED_SECRET, make_manifest(SECRET))
+    assert plan(APPLIED_SECRET, entry, manifest=make_manifest(SECRET | said)).action is Action.CONFIGURE
+
+
+@pytest.mark.parametrize(
+    "said", [{"data": SECRET["data"]}, {"data": None, "stringData": {"password": "hunter2"}}]
+)
+def test_a_secret_as_git_says_is_unchanged(said: Body) -> None:
+    """Spelled in either of the two ways."""
+    manifest = make_manifest(SECRET | said)
+    assert plan(APPLIED_SECRET, entry_of(APPLIED_SECRET, manifest), manifest=manifest).action is Action.UNCHANGED
+
+
+def test_a_creation_is_sent_with_our_mark_and_without_preconditions() -> None:
+    """There is nothing that could be another object."""
+    sent = make_apply_body(plan(None, None), part_of=PART_OF)
+    assert sent["metadata"] == {
+        **BODY["metadata"],
+        "labels": {**BODY["metadata"]["labels"], PART_OF_LABEL: PART_OF},
+    }
+    assert sent["data"] == BODY["data"]
+
+
+def test_a_change_is_sent_with_the_plans_preconditions() -> None:
+    """It happens only to the object that was looked at."""
+    sent = make_apply_body(plan({**OURS, "data": {}}, entry_of(OURS)), part_of=PART_OF)
+    assert (sent["metadata"]["uid"], sent["metadata"]["resourceVersion"]) == ("uid-1", "1")
+
+
+def test_what_is_sent_leaves_the_manifest_as_it_is() -> None:
+    """The same manifest is planned again when the object was written meanwhile."""
+    before = make_config_map("settings", service="redis")
+    make_apply_body(plan({**OURS, "data": {}}, entry_of(OURS)), part_of=PART_OF)
+    assert before == MANIFEST.body
+
+
+def test_an_object_without_labels_gets_our_mark() -> None:
+    """Labels may be absent or null."""
+    body = {**BODY, "metadata": {"name": "settings", "labels": None}}
+    sent = make_apply_body(plan(None, None, manifest=make_manifest(body)), part_of=PART_OF)
+    assert sent["metadata"]["labels"] == {PART_OF_LABEL: PART_OF}
+
+
+def test_a_yielded_field_is_not_sent() -> None:
+    """`without` is the body that is left; marks and preconditions come all the same."""
+    step = plan({**OURS, "data": {}}, entry_of(OURS))
+    sent = make_apply_body(step, part_of=PART_OF, without={**BODY, "data": {}})
+    assert (sent["data"], sent["metadata"]["uid"]) == ({}, "uid-1")
+
+
+def test_a_release_takes_our_marks_and_our_entry_off() -> None:
+    """What others own stays word for word; the object must be the one that was looked at."""
+    other = make_entry("kube-controller-manager", {"f:status": {}}, subresource="status")
+    live = make_live(BODY, own_entry(FIELDS), other, labels=MARKS)
+    assert make_release_patch(live, labels=(PART_OF_LABEL, TREE_LABEL)) == {
+        "metadata": {
+            "uid": "uid-1",
+            "resourceVersion": "1",
+            "labels": {PART_OF_LABEL: None, TREE_LABEL: None},
+            "managedFields": [other],
+        }
+    }
+
+
+def test_a_release_of_what_only_we_own_clears_the_entries() -> None:
+    """An empty list would leave them as they are."""
+    patch = make_release_patch(OURS, labels=())
+    assert patch["metadata"]["managedFields"] == [{}]
+
+
+def conflict(verdict: Verdict) -> Conflict:
+    owner = Owner(manager="operator", operation="Update", subresource="", time="")
+    return Conflict(path=f".data.{verdict}", keys=(), owner=owner, ours="1", theirs="9", verdict=verdict)
+
+
+def test_a_refusal_names_field_owner_and_both_values() -> None:
+    """Of the fields nobody may decide but the user, and of no others."""
+    conflicts = [conflict(Verdict.TAKE), conflict(Verdict.FAIL), conflict(Verdict.YIELD)]
+    assert format_refusal(conflicts) == ".data.fail is set by operator to '9', git says '1'"
+
+
+def test_nothing_contested_is_no_refusal() -> None:
+    """Taken and yielded fields need nobody."""
+    assert format_refusal([conflict(Verdict.TAKE), conflict(Verdict.YIELD)]) == ""

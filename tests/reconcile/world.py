@@ -1,0 +1,178 @@
+"""Everything outside one pass, in memory, with one log of all that is asked and done."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from jsorc_gitops.errors import LeaseHeldError
+from jsorc_gitops.model.jaseci import Answer, ServiceState
+from jsorc_gitops.model.tree import Tree
+from jsorc_gitops.reconcile.converge import reconcile
+from jsorc_gitops.reconcile.inventory import State, parse_state, state_name
+from jsorc_gitops.reconcile.ledger import Ledger, ledger_name, parse_ledger
+from jsorc_gitops.reconcile.ports import Doors, Options, Pass
+from jsorc_gitops.reconcile.report import Report
+from tests.reconcile.builders import HOME, PART_OF, make_body, make_ref
+from tests.reconcile.fakes import FakeCluster, Hooks, Killed
+
+WRITES = ("apply", "create", "replace", "delete", "patch", "reset")
+
+
+class FakeJaseci:
+    """`states` are what it answers, `outcomes` what a reset makes of one (a text: its refusal)."""
+
+    def __init__(self, log: list[str], hooks: Hooks) -> None:
+        self.log = log
+        self.hooks = hooks
+        self.requests = 0
+        self.states: dict[str, ServiceState] = {}
+        self.outcomes: dict[str, ServiceState | str] = {}
+
+    def get_state(self, name: str) -> Answer:
+        self.requests += 1
+        self.log.append(f"state {name}")
+        return Answer(state=self.states.get(name, ServiceState.RUNNING))
+
+    def reset_service(self, name: str) -> str:
+        self.requests += 1
+        self.log.append(f"reset {name}")
+        self.hooks.before("reset", name)
+        outcome = self.outcomes.get(name, ServiceState.RUNNING)
+        if not isinstance(outcome, ServiceState):
+            return outcome
+        self.states[name] = outcome
+        self.hooks.after("reset", name)
+        return ""
+
+
+class FakeHistory:
+    """Commits in a row: each descends from those before it. `trailers` by commit."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.log = log
+        self.commits: list[str] = ["c1", "c2", "c3", "c4"]
+        self.trailers: dict[str, list[str]] = {}
+
+    def is_ancestor(self, old: str, new: str) -> bool | None:
+        self.log.append(f"ancestor {old} {new}")
+        if old not in self.commits or new not in self.commits:
+            return None
+        return self.commits.index(old) <= self.commits.index(new)
+
+    def list_trailers(self, old: str, new: str, key: str) -> list[str]:
+        self.log.append(f"trailers {old} {new} {key}")
+        between = self.commits[self.commits.index(old) + 1 : self.commits.index(new) + 1]
+        return [value for commit in between for value in self.trailers.get(commit, [])]
+
+
+class FakeLease:
+    """Held from acquire to release; `checks` is how many checks it survives."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.log = log
+        self.checks = 1 << 30
+
+    def acquire(self) -> None:
+        self.log.append("lease acquire")
+
+    def check(self) -> None:
+        self.log.append("lease check")
+        self.checks -= 1
+        if self.checks < 0:
+            raise LeaseHeldError("the lease was lost")
+
+    def release(self) -> None:
+        self.log.append("lease release")
+
+
+class FakeClock:
+    """A minute goes by whenever the time is asked; a sleep takes as long as it says, in no time."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.log = log
+        self.time = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+    def now(self) -> datetime:
+        self.time += timedelta(minutes=1)
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time.timestamp()
+
+    def sleep(self, seconds: float) -> None:
+        self.log.append("sleep")
+        self.time += timedelta(seconds=seconds)
+
+
+class World:
+    """A cluster with the home namespace, a Jaseci server, a history, a clock and a lease."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.hooks = Hooks()
+        self.cluster = FakeCluster(self.log, self.hooks)
+        self.jaseci = FakeJaseci(self.log, self.hooks)
+        self.history = FakeHistory(self.log)
+        self.lease = FakeLease(self.log)
+        self.clock = FakeClock(self.log)
+        self.cluster.put(make_body("Namespace", HOME, namespace=""))
+
+    def run(
+        self, tree: Tree, revision: str = "c1", options: Options | None = None, *, jaseci: bool = True
+    ) -> Report:
+        """One pass; its own log alone is left."""
+        self.log.clear()
+        return reconcile(tree, revision, self.doors(jaseci=jaseci), options or Options())
+
+    def doors(self, *, jaseci: bool = True) -> Doors:
+        return Doors(
+            cluster=self.cluster,
+            history=self.history,
+            lease=self.lease,
+            clock=self.clock,
+            jaseci=self.jaseci if jaseci else None,
+        )
+
+    def make_pass(self, tree: Tree, revision: str = "c1", options: Options | None = None) -> Pass:
+        """What the rooms of reconcile are handed, for tests of one of them."""
+        return Pass(
+            tree=tree, revision=revision, doors=self.doors(), options=options or Options(), part_of=PART_OF
+        )
+
+    def kill_at(self, number: int, *, done: bool) -> None:
+        """End the next pass at its n-th write from now (from 0), once it is `done` or before it is."""
+        left = number
+
+        def count(verb: str, _what: str) -> None:
+            nonlocal left
+            if verb in WRITES:
+                left -= 1
+                if left < 0:
+                    self.survive()
+                    raise Killed
+
+        if done:
+            self.hooks.after = count
+        else:
+            self.hooks.before = count
+
+    def survive(self) -> None:
+        """Nothing happens to later writes."""
+        fresh = Hooks()
+        self.hooks.before, self.hooks.after = fresh.before, fresh.after
+
+    @property
+    def writes(self) -> list[str]:
+        """All writes of the last pass, in their order."""
+        return [line for line in self.log if line.split()[0] in WRITES]
+
+    def state(self) -> State:
+        return parse_state(self.cluster.objects.get(make_ref("ConfigMap", state_name("default"))))
+
+    def ledger(self) -> Ledger:
+        return parse_ledger(self.cluster.objects.get(make_ref("ConfigMap", ledger_name("default"))))
+
+    def names(self, kind: str) -> Sequence[str]:
+        """The names of all objects of a kind that are not jsorc's own."""
+        return sorted(
+            ref.name for ref in self.cluster.objects if ref.kind == kind and not ref.name.startswith("jsorc.")
+        )

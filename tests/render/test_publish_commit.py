@@ -1,0 +1,141 @@
+"""The corridor of render up to the commit: when there is one, and what it says."""
+
+from typing import Any
+
+import pytest
+
+from jsorc_gitops.errors import RepositoryError
+from jsorc_gitops.model.tree import compute_digest
+from jsorc_gitops.render import publish
+from jsorc_gitops.render.changes import ServiceChange
+from tests.render.builders import MemoryFolder, make_redis
+
+HEAD = "a" * 40
+NEXT = "b" * 40
+
+
+class MemoryRepository:
+    """A repository with one commit, that takes another one."""
+
+    def __init__(self, committed: dict[str, str] | None = None, *, branch: str = "main", dirty: str = "") -> None:
+        self.committed = committed or {}
+        self.branch = branch
+        self.dirty = [dirty] if dirty else []
+        self.messages: list[str] = []
+
+    def get_branch(self) -> str:
+        if not self.branch:
+            raise RepositoryError("HEAD is detached")
+        return self.branch
+
+    def get_head(self) -> str:
+        return HEAD
+
+    def list_dirty(self, *paths: str) -> list[str]:
+        assert paths == ("jsorc.yaml", "templates")
+        return self.dirty
+
+    def read_tree(self, revision: str, folder: str) -> dict[str, str]:
+        assert (revision, folder) == (HEAD, "rendered")
+        return self.committed
+
+    def commit_folder(self, folder: str, message: str) -> str:
+        assert folder == "rendered"
+        self.messages.append(message)
+        return NEXT
+
+
+def commit(
+    folder: MemoryFolder, repository: MemoryRepository, *, allow_prune: tuple[str, ...] = (), **redis: Any
+) -> tuple[str | None, tuple[ServiceChange, ...]]:
+    rendering = publish.render("", {"redis": make_redis(**redis)}, folder)
+    folder.writes.clear()
+    return publish.commit(rendering, folder, repository, version="1.2.3", allow_prune=allow_prune)
+
+
+@pytest.fixture
+def tree() -> dict[str, str]:
+    return dict(publish.render("", {"redis": make_redis()}, MemoryFolder()).files)
+
+
+def test_what_changed_is_written_and_committed(tree: dict[str, str]) -> None:
+    """A changed value is written, and committed with a message that says what, from which source."""
+    folder, repository = MemoryFolder(tree), MemoryRepository(tree)
+
+    revision, [change] = commit(folder, repository, image="redis:7")
+
+    assert (revision, change.lines) == (NEXT, ("~ Deployment/redis: image 6→7",))
+    assert folder.writes == ["redis/Deployment.yaml"]
+    manifests = publish.render("", {"redis": make_redis(image="redis:7")}, folder).manifests
+    [message] = repository.messages
+    assert message == (
+        "render: redis image 6→7\n\nredis:\n  ~ Deployment/redis: image 6→7\n\n"
+        f"Jsorc-Source: {HEAD}\nJsorc-Digest: {compute_digest(manifests)}\nJsorc-Version: 1.2.3\n"
+    )
+
+
+def test_nothing_changed_is_no_commit(tree: dict[str, str]) -> None:
+    """What is as committed is neither written nor committed again."""
+    folder, repository = MemoryFolder(tree), MemoryRepository(tree)
+
+    assert (commit(folder, repository), folder.writes, repository.messages) == ((None, ()), [], [])
+
+
+def test_comments_are_no_commit(tree: dict[str, str]) -> None:
+    """A comment that differs, on disk or in HEAD, is no reason for a commit."""
+    commented = {path: f"{text}# a comment\n" for path, text in tree.items()}
+    repositories = MemoryRepository(tree), MemoryRepository(commented)
+
+    results = [commit(MemoryFolder(commented), repository) for repository in repositories]
+
+    assert (results, [each.messages for each in repositories]) == ([(None, ()), (None, ())], [[], []])
+
+
+def test_what_was_written_before_is_committed_now(tree: dict[str, str]) -> None:
+    """After a render without --commit, the commit says what changed since HEAD, not since the last run."""
+    written = dict(publish.render("", {"redis": make_redis(replicas=3)}, MemoryFolder()).files)
+    folder, repository = MemoryFolder(written), MemoryRepository(tree)
+
+    revision, [change] = commit(folder, repository, replicas=3)
+
+    assert (revision, change.summary, folder.writes) == (NEXT, "redis replicas 1→3", [])
+
+
+def test_another_layout_is_committed(tree: dict[str, str]) -> None:
+    """Files that mean the same objects but lie elsewhere, as another version put them, are committed."""
+    old = {path: text for path, text in tree.items() if path != "redis/Deployment.yaml"}
+    old |= {"redis/Old.yaml": tree["redis/Deployment.yaml"]}
+    old["redis/kustomization.yaml"] = tree["redis/kustomization.yaml"].replace("Deployment", "Old")
+    folder, repository = MemoryFolder(old), MemoryRepository(old)
+
+    assert commit(folder, repository) == (NEXT, ())
+    assert folder.files == tree
+    assert repository.messages[0].startswith("render: files\n\nJsorc-Source: ")
+
+
+def test_a_consent_alone_is_a_commit(tree: dict[str, str]) -> None:
+    """Consenting to pruning needs a commit that carries it, also when nothing else changes."""
+    repository = MemoryRepository(tree)
+
+    assert commit(MemoryFolder(tree), repository, allow_prune=("mail",)) == (NEXT, ())
+    assert repository.messages[0].startswith("render: allow pruning mail\n\n")
+    assert repository.messages[0].endswith("\nJsorc-Prune: mail\n")
+
+
+@pytest.mark.parametrize(
+    ("repository", "message"),
+    [
+        (MemoryRepository(branch=""), "HEAD is detached"),
+        (
+            MemoryRepository(dirty="templates/redis/service.yaml"),
+            "templates/redis/service.yaml is not committed; commit it first, the render commit names its source",
+        ),
+    ],
+)
+def test_where_no_commit_can_be_made_nothing_is_written(repository: MemoryRepository, message: str) -> None:
+    """What stands against a commit is found before the first file is written."""
+    folder = MemoryFolder()
+    with pytest.raises(RepositoryError) as caught:
+        commit(folder, repository)
+
+    assert (str(caught.value), folder.files, repository.messages) == (message, {}, [])
