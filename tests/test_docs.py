@@ -1,0 +1,187 @@
+"""What the documentation says of commands, keys, exit codes, links and examples is so."""
+
+import re
+from pathlib import Path
+
+import click
+import pytest
+
+from jsorc_gitops import cli, errors
+from jsorc_gitops.cli.render import EXIT_DIFFERENCES
+from jsorc_gitops.errors import DefinitionError, JsorcError, SettingsError
+from jsorc_gitops.model.jaseci import parse_credentials
+from jsorc_gitops.model.objects import ObjectRef
+from jsorc_gitops.model.services import ServiceFiles, parse_definition
+from jsorc_gitops.model.settings import Settings, parse_settings
+from jsorc_gitops.reconcile.health import Health, Status
+from jsorc_gitops.reconcile.report import Report
+from jsorc_gitops.render.assembly import render_tree
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+TEXT = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
+
+# A file of the worked example says its name in the first line, as YAML or as Jinja2 comment.
+FILE_NAME = re.compile(r"(?:# |{# )templates/(?P<service>[^/]+)/(?P<name>\S+)")
+
+
+def blocks(page: str, *languages: str) -> list[str]:
+    """The fenced blocks of a page that are marked as one of these languages."""
+    found = re.findall(r"^```(\w+)\n(.*?)^```$", TEXT[page], re.MULTILINE | re.DOTALL)
+    return [text for language, text in found if language in languages]
+
+
+def is_described(page: str, key: str) -> bool:
+    """Whether a key has a heading or begins a table row, where it may be a link, too."""
+    return re.search(rf"^(#+ |\| \[?)`{re.escape(key)}`", TEXT[page], re.MULTILINE) is not None
+
+
+def slugs(text: str) -> set[str]:
+    """The anchors that GitHub gives a page's headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def list_commands() -> list[tuple[str, click.Command]]:
+    return [("jsorc", cli.cli), *((f"jsorc {name}", command) for name, command in cli.cli.commands.items())]
+
+
+def list_known_keys(complaint: str) -> list[str]:
+    """The keys that a parser names when it meets one it does not know."""
+    return complaint.rpartition("known keys: ")[2].split(", ")
+
+
+@pytest.mark.parametrize(("name", "command"), list_commands())
+def test_commands(name: str, command: click.Command) -> None:
+    """Every command and option has its help text, and its place among README's commands."""
+    section = TEXT["README.md"].partition("\n## Commands\n")[2].partition("\n## ")[0]
+
+    assert command.help
+    assert re.search(rf"`{name}\b", section)
+    for option in command.params:
+        assert isinstance(option, click.Option)
+        assert option.help, option.opts
+        for spelling in option.opts:
+            assert re.search(rf"`({name} )?([^`]* )?{spelling}\b", section), spelling
+
+
+def test_make_targets() -> None:
+    """Every `make` command in the documentation has its target."""
+    targets = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+    named = set(re.findall(r"(?:`|\$ )make ([a-z-]+)", "\n".join(TEXT.values())))
+
+    assert {"demo", "test"} <= named <= targets
+
+
+@pytest.mark.parametrize(
+    ("above", "text"),
+    [
+        ("", "{?: 1}"),
+        ("jaseci.", "jaseci: {?: 1}"),
+        ("jaseci.credentials.", "jaseci: {url: 'http://jaseci', credentials: {?: 1}}"),
+    ],
+)
+def test_settings_keys(above: str, text: str) -> None:
+    """Every key of jsorc.yaml that its parser knows has its place in docs/settings.md."""
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(text.replace("?", "zzzzzz"), source="jsorc.yaml")
+
+    for key in list_known_keys(str(caught.value)):
+        assert is_described("docs/settings.md", f"{above}{key}"), key
+
+
+@pytest.mark.parametrize(("above", "text"), [("", "{?: 1}"), ("reset.", "reset: {?: 1}")])
+def test_service_keys(above: str, text: str) -> None:
+    """Every key of service.yaml that its parser knows has its place in docs/service.md."""
+    files = ServiceFiles(name="web", folder="web", texts={"service.yaml": text.replace("?", "zzzzzz")})
+    with pytest.raises(DefinitionError) as caught:
+        parse_definition(files, services=frozenset())
+
+    for key in list_known_keys(str(caught.value)):
+        assert is_described("docs/service.md", f"{above}{key}"), key
+
+
+def list_exit_codes() -> set[int]:
+    """All codes that the code knows: of errors, of the command line, of reports."""
+    raised = {
+        each.exit_code
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, JsorcError)
+    }
+    ref = ObjectRef(group="apps", kind="Deployment", namespace="default", name="web")
+    doomed = Health(ref=ref, status=Status.FAILED, message="")
+    reports = [Report(revision=""), Report(revision="", healths=(("web", doomed),))]
+    return {
+        *raised,
+        *(report.exit_code for report in reports),
+        click.UsageError.exit_code,
+        cli.EXIT_BUG,
+        cli.EXIT_INTERRUPTED,
+        EXIT_DIFFERENCES,
+    }
+
+
+@pytest.mark.parametrize(("page", "row"), [("docs/exit-codes.md", r"^\| `(\d+)` "), ("README.md", r"^\| (\d+) ")])
+def test_exit_codes(page: str, row: str) -> None:
+    """The tables of exit codes hold the codes that there are, each once, in order."""
+    rows = [int(code) for code in re.findall(row, TEXT[page], re.MULTILINE)]
+
+    assert rows == sorted(list_exit_codes())
+
+
+@pytest.mark.parametrize("page", TEXT)
+def test_links(page: str) -> None:
+    """Every relative link leads to a file, and its anchor to a heading of it."""
+    without_code = re.sub(r"^```.*?^```$|`[^`\n]*`", "", TEXT[page], flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", without_code):
+        if target.startswith(("http://", "https://")):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (ROOT / page).parent / path if path else ROOT / page
+        assert linked.exists(), target
+        assert not anchor or anchor in slugs(linked.read_text()), target
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/settings.md"])
+def test_settings_examples(page: str) -> None:
+    """Every example of jsorc.yaml is one that its parser takes."""
+    examples = blocks(page, "yaml")
+
+    assert examples
+    for example in examples:
+        assert parse_settings(example, source=page) != Settings()
+
+
+def test_credentials_examples() -> None:
+    """Every example of credentials is one that its parser takes, for the origin it names."""
+    examples = blocks("docs/settings.md", "json")
+
+    assert len(examples) == 2
+    for example in examples:
+        parse_credentials(example, source="docs/settings.md", url="https://jaseci.example.com")
+
+
+def test_service_example() -> None:
+    """The worked example of docs/service.md renders, to the objects that it shows."""
+    texts: dict[str, dict[str, str]] = {"redis": {}}
+    for text in blocks("docs/service.md", "yaml", "jinja"):
+        where = FILE_NAME.match(text)
+        assert where, text
+        texts.setdefault(where["service"], {})[where["name"]] = text
+
+    services = {
+        name: ServiceFiles(name=name, folder=f"templates/{name}", texts=files) for name, files in texts.items()
+    }
+    manifests = render_tree(Settings(namespace="shop"), services, tree="default")
+
+    assert {"service.yaml", "web.yaml.j2", "labels.j2", "network.yaml"} == texts["web"].keys()
+    names = [str(each.ref) for each in manifests if each.service == "web" and "jsorc.record" not in each.ref.name]
+    assert sorted(names) == ["Deployment/shop/web", "Service/shop/web"]
+
+
+def test_init_names_the_page() -> None:
+    """What `jsorc init` writes names a page that there is."""
+    text = (ROOT / "jsorc_gitops/cli/init.py").read_text()
+
+    assert {page for page in re.findall(r"docs/[\w-]+\.md", text) if page not in TEXT} == set()
