@@ -49,7 +49,9 @@ def read_definitions(root: Path, *, folder: str = "templates") -> dict[str, Serv
     for each in sorted(base.iterdir()):
         if each.is_dir() and not each.name.startswith("."):
             place = f"{folder}/{each.name}"
-            services[each.name] = ServiceFiles(name=each.name, folder=place, texts=_read_texts(each, place))
+            # Git knows no empty folder, so a clone would render something else.
+            if texts := _read_texts(each, place):
+                services[each.name] = ServiceFiles(name=each.name, folder=place, texts=texts)
     return services
 
 

@@ -104,6 +104,10 @@ class Repository:
             raise RepositoryError(f"git refused the commit: {_words(error)}") from error
         return self.get_head()
 
+    def has_history(self, path: str) -> bool:
+        """Whether any commit up to HEAD touched this path."""
+        return bool(self._git.rev_list("-1", "HEAD", "--", path))
+
     def is_ancestor(self, old: str, new: str) -> bool | None:
         """Whether `new` descends from `old`; None where this clone cannot tell (a commit it has not)."""
         try:

@@ -1,4 +1,4 @@
-"""The door to Jaseci's HTTP interface (1.3.6.3 and newer): asks for states, resets services.
+"""The door to the HTTP interface of Jaseci 1.4.0.20 and newer: asks for states, resets services.
 
 A reset that Jaseci calls a success proves nothing (it says so for services that failed again), so the caller
 reads the state back. Bodies of error pages are never read: they hold the server's environment.
@@ -24,6 +24,7 @@ _STATES = {
     "RESTART": ServiceState.STOPPED,
     "NOT_STARTED": ServiceState.STOPPED,
 }
+_STRANGER = "Jaseci knows no such service; if it is none of Jaseci's, its service.yaml says reset: {via: none}"
 _EXPLANATIONS = {
     401: "Jaseci does not accept the credentials (401)",
     403: "the credentials are not an administrator's (403)",
@@ -79,7 +80,7 @@ class Jaseci:
 
         enabled, state = ask("enabled"), ask("state", "name")
         if not isinstance(enabled, bool) or not isinstance(state, str):
-            return Answer(state=ServiceState.UNKNOWN, detail="Jaseci knows no service of this name")
+            return Answer(state=ServiceState.UNKNOWN, detail=_STRANGER)
         return _parse_info({"enabled": enabled, "state": state})
 
     def _admin(self, endpoint: str, body: dict[str, Any]) -> Any:

@@ -141,7 +141,7 @@ def _reconcile(invocation: _Invocation, repository: "Repository", tree: "Tree", 
         )
         stack.callback(cluster.close)
         settings = tree.settings
-        jaseci = stack.enter_context(_open_jaseci(settings.jaseci)) if settings.jaseci else None
+        jaseci = stack.enter_context(_open_jaseci(settings.jaseci, invocation.root)) if settings.jaseci else None
         doors = Doors(
             cluster=cluster,
             history=repository,
@@ -153,12 +153,12 @@ def _reconcile(invocation: _Invocation, repository: "Repository", tree: "Tree", 
 
 
 @contextmanager
-def _open_jaseci(settings: "JaseciSettings") -> "Iterator[Jaseci | BrokenJaseci]":
+def _open_jaseci(settings: "JaseciSettings", root: Path) -> "Iterator[Jaseci | BrokenJaseci]":
     """The Jaseci server; without usable credentials one that knows nothing: objects are applied all the same."""
     from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
 
     try:
-        credentials = _read_credentials(settings)
+        credentials = _read_credentials(settings, root)
     except SettingsError as error:
         yield BrokenJaseci(str(error))
         return
@@ -166,13 +166,13 @@ def _open_jaseci(settings: "JaseciSettings") -> "Iterator[Jaseci | BrokenJaseci]
         yield jaseci
 
 
-def _read_credentials(settings: "JaseciSettings") -> "Credentials":
+def _read_credentials(settings: "JaseciSettings", root: Path) -> "Credentials":
     from jsorc_gitops.adapters.files import read_secret_file
     from jsorc_gitops.model.jaseci import parse_credentials
 
     name = settings.credentials.name
     if settings.credentials.kind == "file":
-        return parse_credentials(read_secret_file(Path(name)), source=name, url=settings.url)
+        return parse_credentials(read_secret_file(root / name), source=name, url=settings.url)
     text = os.environ.get(name)
     if not text:
         raise SettingsError(f"jaseci.credentials: the variable {name} is not set")

@@ -55,6 +55,8 @@ def parse_credentials(text: str, *, source: str, url: str) -> Credentials:
         raise SettingsError(
             f"{source}: the credentials are for another origin than jaseci.url {url}, so they are not sent there"
         )
+    if not data.get("token", "").isascii():
+        raise SettingsError(f"{source}: the token holds a character that no token has; copy it again")
     rest = {key: value.strip() for key, value in data.items() if key != "origin"}
     return Credentials(origin=origin, **rest)
 

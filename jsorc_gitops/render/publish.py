@@ -42,6 +42,7 @@ class Repository(Protocol):
     def get_head(self) -> str: ...
     def list_dirty(self, *paths: str) -> list[str]: ...
     def read_tree(self, revision: str, folder: str) -> dict[str, str]: ...
+    def has_history(self, path: str) -> bool: ...
     def commit_folder(self, folder: str, message: str) -> str: ...
 
 
@@ -98,6 +99,9 @@ def commit(
     source = repository.get_head()
     if dirty := repository.list_dirty("jsorc.yaml", "templates"):
         raise RepositoryError(f"{dirty[0]} is not committed; commit it first, the render commit names its source")
+    for service in allow_prune:
+        if not repository.has_history(f"{FOLDER}/{service}"):
+            raise RepositoryError(f"--allow-prune {service}: no commit has ever rendered a service of this name")
     committed = repository.read_tree(source, FOLDER)
     changes = diff_manifests(_read_manifests(committed), rendering.manifests)
     write(rendering, folder)

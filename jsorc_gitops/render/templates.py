@@ -19,6 +19,8 @@ from jsorc_gitops.model.yaml import format_yaml, parse_documents
 TEMPLATE_SUFFIX = ".yaml.j2"
 PLAIN_SUFFIX = ".yaml"
 
+_NEARLY = (".yml", ".yml.j2", ".yaml.jinja", ".yaml.jinja2")  # what somebody who means the above may write
+
 _VALUES = re.compile(r"values\.[^.]+\.yaml\Z")  # values.<env>.yaml
 
 # What filling a template raises where the template is wrong: it may divide by zero, index a number or
@@ -57,6 +59,8 @@ def render_manifests(files: ServiceFiles, context: Mapping[str, Any]) -> list[Ma
             source = f"{source} as rendered"
         elif name.endswith(PLAIN_SUFFIX):
             rendered = text
+        elif name.endswith(_NEARLY):
+            raise DefinitionError(f"{source}: would be left out; name it *{PLAIN_SUFFIX} or *{TEMPLATE_SUFFIX}")
         else:
             continue
         manifests += [

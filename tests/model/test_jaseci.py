@@ -72,3 +72,11 @@ def test_what_yaml_stumbled_over_is_not_chained() -> None:
         parse("{token: open-sesame")
 
     assert caught.value.__suppress_context__
+
+
+def test_a_token_cut_short_is_refused() -> None:
+    """A token with a character that cannot stand in a header was copied badly; it is not shown."""
+    with pytest.raises(SettingsError) as caught:
+        parse("{origin: http://jaseci.default.svc, token: open-sesa…}")
+
+    assert str(caught.value) == "$JASECI: the token holds a character that no token has; copy it again"

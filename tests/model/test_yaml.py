@@ -216,14 +216,14 @@ def test_what_json_cannot_say_is_refused(value: str) -> None:
 
 def test_lines_of_keys_and_items() -> None:
     """With `locate`, each key and list item knows its line; what is not there has its parent's."""
-    text = "# settings\na: 1\nlist:\n- x\n-\n  y: 2\nflow: {k: [1,\n  2]}\n"
+    text = "# settings\na: 1\nlist:\n- x\n- y: 2\n  z: 3\nflow: {k: [1,\n  2]}\n"
     [document] = parse_documents(text, source="x.yaml", locate=True)
     paths: list[tuple[str | int, ...]] = [
-        *[("a",), ("list",), ("list", 0), ("list", 1), ("list", 1, "y"), ("flow", "k", 1)],
+        *[("a",), ("list",), ("list", 0), ("list", 1), ("list", 1, "z"), ("flow", "k", 1)],
         *[("list", 1, "gone", "x"), ("gone",), ()],
     ]
 
-    assert [document.line_of(*path) for path in paths] == [2, 3, 4, 6, 6, 8, 6, 2, 2]
+    assert [document.line_of(*path) for path in paths] == [2, 3, 4, 5, 6, 8, 5, 2, 2]
 
 
 def test_lines_are_found_only_where_asked_for() -> None:

@@ -39,6 +39,9 @@ class MemoryRepository:
         assert (revision, folder) == (HEAD, "rendered")
         return self.committed
 
+    def has_history(self, path: str) -> bool:
+        return path in {"rendered/redis", "rendered/mail"}
+
     def commit_folder(self, folder: str, message: str) -> str:
         assert folder == "rendered"
         self.messages.append(message)
@@ -120,6 +123,15 @@ def test_a_consent_alone_is_a_commit(tree: dict[str, str]) -> None:
     assert commit(MemoryFolder(tree), repository, allow_prune=("mail",)) == (NEXT, ())
     assert repository.messages[0].startswith("render: allow pruning mail\n\n")
     assert repository.messages[0].endswith("\nJsorc-Prune: mail\n")
+
+
+def test_a_consent_names_a_service() -> None:
+    """A consent with a slip of the pen would consent to nothing, so it is refused before anything is written."""
+    folder, repository = MemoryFolder({}), MemoryRepository({})
+
+    with pytest.raises(RepositoryError, match="--allow-prune rediss: no commit has ever rendered a service"):
+        commit(folder, repository, allow_prune=("rediss",))
+    assert (folder.files, repository.messages) == ({}, [])
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,14 @@ def test_which_files_are_objects() -> None:
     assert sorted(body["metadata"]["name"] for body in bodies(texts)) == ["one", "three", "two"]
 
 
+@pytest.mark.parametrize("name", ["a.yml", "a.yml.j2", "a.yaml.jinja", "below/a.yaml.jinja2"])
+def test_endings_that_would_be_left_out(name: str) -> None:
+    """A file whose ending is almost right is refused, since leaving it out would go unnoticed."""
+    assert complaint({name: make_object()}) == (
+        f"templates/redis/{name}: would be left out; name it *.yaml or *.yaml.j2"
+    )
+
+
 def test_a_template_may_make_nothing() -> None:
     """A template whose condition is false makes no object."""
     assert bodies({"a.yaml.j2": "{% if values.nothing %}\n" + make_object() + "{% endif %}\n"}) == []

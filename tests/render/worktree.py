@@ -1,9 +1,27 @@
-"""A real git repository in a temporary folder, written to as a person would."""
+"""Folders and real git repositories in temporary places, written to as a person would."""
 
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def put(root: Path, files: Mapping[str, str]) -> None:
+    """Write files below a folder, with the folders they need."""
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+
+
+def spell(root: Path) -> dict[str, str]:
+    """All that lies below a folder: links with their targets, files with their texts, folders."""
+    return {path.relative_to(root).as_posix(): _spell_one(path) for path in sorted(root.rglob("*"))}
+
+
+def _spell_one(path: Path) -> str:
+    if path.is_symlink():
+        return f"→ {path.readlink()}"
+    return path.read_text(encoding="utf-8") if path.is_file() else "/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +54,7 @@ class Worktree:
 
     def write(self, files: Mapping[str, str]) -> None:
         """Write files below the root."""
-        for name, text in files.items():
-            (self.root / name).parent.mkdir(parents=True, exist_ok=True)
-            (self.root / name).write_text(text, encoding="utf-8")
+        put(self.root, files)
 
     def commit(self, files: Mapping[str, str] | None = None, message: str = "by hand") -> str:
         """Write files, commit all there is, return the commit."""

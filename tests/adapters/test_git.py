@@ -1,0 +1,289 @@
+"""The door to git, with a real git: what is read, what is committed, and that all else stays as it was."""
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from jsorc_gitops.adapters.git import Repository
+from jsorc_gitops.errors import JsorcError, RepositoryError, TreeError
+from tests.render.worktree import Worktree
+
+Open = Callable[[Path], Repository]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Worktree:
+    """A repository with one commit."""
+    work = Worktree(tmp_path / "work")
+    work.commit({"jsorc.yaml": "", "templates/redis/a.yaml": "1", "rendered/a": "1", "rendered/b/c": "1"})
+    return work
+
+
+@pytest.fixture
+def opened() -> Iterator[Open]:
+    """Opens repositories, and closes them in the end."""
+    with ExitStack() as stack:
+        yield lambda root: stack.enter_context(closing(Repository(root)))
+
+
+def complaint(run: Callable[[], object]) -> str:
+    with pytest.raises(JsorcError) as caught:
+        run()
+    assert isinstance(caught.value, RepositoryError)
+    return str(caught.value)
+
+
+def test_head_and_branch(work: Worktree, opened: Open) -> None:
+    """The commit and the branch are those git itself says."""
+    repository = opened(work.root)
+
+    assert (repository.get_head(), repository.get_branch()) == (work.git("rev-parse", "HEAD"), "main")
+
+
+def test_no_repository(tmp_path: Path) -> None:
+    """Outside of any repository the message says what to do."""
+    assert complaint(lambda: Repository(tmp_path)) == f"{tmp_path}: not in a git repository; run git init"
+
+
+def test_a_bare_repository(tmp_path: Path) -> None:
+    """A repository without a work tree has no templates to render."""
+    subprocess.run(["git", "init", "--quiet", "--bare", tmp_path], check=True)
+
+    assert (
+        complaint(lambda: Repository(tmp_path)) == f"{tmp_path}: a bare repository has no work tree; use a clone"
+    )
+
+
+def test_a_repository_of_another_user(work: Worktree, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository that git refuses to look into, as in many containers, is refused with git's own words."""
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+
+    message = complaint(lambda: Repository(work.root))
+
+    assert message.startswith(f"{work.root}: fatal: detected dubious ownership in repository at")
+    assert "git config --global --add safe.directory" in message
+
+
+def test_a_branch_without_a_commit(tmp_path: Path, opened: Open) -> None:
+    """In a new repository there is a branch, and the message says that it has no commit."""
+    repository = opened(Worktree(tmp_path).root)
+
+    assert repository.get_branch() == "main"
+    assert complaint(repository.get_head) == (
+        "branch main has no commit yet; commit jsorc.yaml and templates/ first"
+    )
+
+
+def test_a_detached_head(work: Worktree, opened: Open) -> None:
+    """On a detached HEAD there is a commit and no branch."""
+    work.git("switch", "--quiet", "--detach")
+    repository = opened(work.root)
+
+    assert repository.get_head() == work.git("rev-parse", "HEAD")
+    assert complaint(repository.get_branch) == (
+        "HEAD is detached, a commit there would belong to no branch; run git switch BRANCH"
+    )
+
+
+def test_a_tree_is_read_at_a_commit(work: Worktree, opened: Open) -> None:
+    """What is read is what that commit has, whatever lies on disk or in the index now."""
+    first = work.git("rev-parse", "HEAD")
+    second = work.commit({"rendered/a": "2", "rendered/d": "ü\n"})
+    work.write({"rendered/a": "3"})
+    work.git("add", "--all")
+    repository = opened(work.root)
+
+    assert repository.read_tree(first, "rendered") == {"a": "1", "b/c": "1"}
+    assert repository.read_tree(second, "rendered") == {"a": "2", "b/c": "1", "d": "ü\n"}
+
+
+def test_a_folder_that_a_commit_has_not_is_empty(work: Worktree, opened: Open) -> None:
+    """A commit from before the first rendering has no files there."""
+    repository = opened(work.root)
+
+    assert repository.read_tree(repository.get_head(), "gone") == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "message"), [("rendered/link", "rendered/link at "), ("rendered", "rendered at ")]
+)
+def test_links_in_a_commit_are_refused(tmp_path: Path, opened: Open, path: str, message: str) -> None:
+    """A symbolic link in git, in the tree or in its place, is not followed."""
+    work = Worktree(tmp_path)
+    (work.root / path).parent.mkdir(exist_ok=True)
+    (work.root / path).symlink_to("/etc")
+    head = work.commit()
+
+    with pytest.raises(TreeError) as caught:
+        opened(work.root).read_tree(head, "rendered")
+    assert str(caught.value).startswith(f"{message}{head[:12]} is ")
+
+
+def test_dirty_files(work: Worktree, opened: Open) -> None:
+    """Changed, staged, removed and unknown files below the paths are listed, others and ignored ones are not."""
+    work.commit({"templates/b": "1", "templates/c d": "1", ".gitignore": "*.log\n"})
+    work.write({"jsorc.yaml": "x", "templates/ü/new": "", "templates/x.log": "", "other": "x", "rendered/a": "2"})
+    work.git("mv", "templates/b", "templates/moved")
+    (work.root / "templates" / "c d").unlink()
+
+    assert opened(work.root).list_dirty("jsorc.yaml", "templates") == [
+        "jsorc.yaml",
+        "templates/b",
+        "templates/c d",
+        "templates/moved",
+        "templates/ü/new",
+    ]
+
+
+def test_nothing_is_dirty_after_a_commit(work: Worktree, opened: Open) -> None:
+    """A file that was only touched is as committed."""
+    os.utime(work.root / "jsorc.yaml", (0, 0))
+
+    assert opened(work.root).list_dirty("jsorc.yaml", "templates", "gone") == []
+
+
+def dirty(work: Worktree) -> None:
+    """Leave work lying about, outside of rendered/: staged, changed after staging, unknown, removed."""
+    work.commit({"notes": "1", "half": "1", "gone": "1"})
+    work.write({"notes": "2", "half": "2", "new": "1"})
+    work.git("add", "notes", "half", "new")
+    work.write({"half": "3", "unknown": "1"})
+    (work.root / "gone").unlink()
+
+
+def test_only_the_folder_is_committed(work: Worktree, opened: Open) -> None:
+    """All of rendered/ is committed, and nothing else: what was staged or changed stays just that."""
+    dirty(work)
+    work.write({"rendered/a": "2", "rendered/new/d": "1"})
+    (work.root / "rendered" / "b" / "c").unlink()
+    before = work.snapshot()
+    elsewhere = [line for line in before.status.splitlines() if "rendered/" not in line]
+    repository = opened(work.root)
+
+    revision = repository.commit_folder("rendered", "render: all\n\nJsorc-Source: x\n")
+
+    after = work.snapshot()
+    assert revision == work.git("rev-parse", "HEAD")
+    assert work.list_committed() == {"rendered/a": "M", "rendered/b/c": "D", "rendered/new/d": "A"}
+    assert (after.status.splitlines(), after.staged, after.files) == (elsewhere, before.staged, before.files)
+    assert work.git("log", "-1", "--format=%B") == "render: all\n\nJsorc-Source: x"
+
+
+def test_a_commit_of_nothing_is_made(work: Worktree, opened: Open) -> None:
+    """A commit whose message is what counts is made although the folder is as committed."""
+    dirty(work)
+    before = work.snapshot()
+    opened(work.root).commit_folder("rendered", "consent")
+
+    after = work.snapshot()
+    assert (work.list_commits()[0], work.list_committed()) == ("consent", {})
+    assert (after.status, after.index, after.staged) == (before.status, before.index, before.staged)
+
+
+def test_a_refused_commit_changes_nothing(work: Worktree, opened: Open) -> None:
+    """Where a hook refuses, its words are told, and the index is as it was: within rendered/, too."""
+    dirty(work)
+    work.write({"rendered/a": "2", "rendered/staged": "1"})
+    work.git("add", "rendered")
+    work.write({"rendered/a": "3", "rendered/new": "1"})
+    work.add_hook("pre-commit", "echo we do not like it >&2; echo at all >&2; exit 1")
+    before = work.snapshot()
+
+    message = complaint(lambda: opened(work.root).commit_folder("rendered", "render: all"))
+
+    assert message == "git refused the commit: we do not like it\nat all"
+    assert work.snapshot() == before
+
+
+def test_a_commit_during_a_merge_is_refused(work: Worktree, opened: Open) -> None:
+    """A merge that is not finished is not made part of a render commit."""
+    work.git("switch", "--quiet", "--create", "side")
+    work.commit({"notes": "side"})
+    work.git("switch", "--quiet", "main")
+    work.commit({"other": "main"})
+    work.git("merge", "--quiet", "--no-commit", "--no-ff", "side")
+    work.write({"rendered/a": "2"})
+    before = work.snapshot()
+
+    message = complaint(lambda: opened(work.root).commit_folder("rendered", "render: all"))
+
+    assert message == "git refused the commit: fatal: cannot do a partial commit during a merge."
+    assert work.snapshot() == before
+
+
+def test_a_folder_of_a_repository(tmp_path: Path, opened: Open) -> None:
+    """In a monorepo paths are those of the folder that holds jsorc.yaml; its neighbours are left alone."""
+    work = Worktree(tmp_path, folder="deploy/prod")
+    first = work.commit({"rendered/a": "1", "../../rendered/x": "1", "templates/t": "1"})
+    work.write({"rendered/a": "2", "../../rendered/x": "2", "templates/t": "2", "../../templates/t": "2"})
+    repository = opened(work.root)
+    repository.commit_folder("rendered", "render: all")
+
+    assert work.list_committed() == {"deploy/prod/rendered/a": "M"}
+    assert repository.read_tree(first, "rendered") == {"a": "1"}
+    assert repository.list_dirty("templates") == ["deploy/prod/templates/t"]
+
+
+def test_a_second_work_tree(work: Worktree, opened: Open) -> None:
+    """In a work tree beside the first one, commits go to its own branch."""
+    work.git("worktree", "add", "--quiet", "-b", "side", "../second")
+    second = Worktree(work.path.parent / "second")
+    second.write({"rendered/a": "2"})
+    repository = opened(second.root)
+
+    revision = repository.commit_folder("rendered", "render: all")
+
+    assert (repository.get_branch(), second.git("rev-parse", "side")) == ("side", revision)
+    assert work.list_commits() == ["by hand"]
+
+
+def test_descent(work: Worktree, opened: Open) -> None:
+    """Descent is yes, no, or unknown where this clone does not have a commit."""
+    first = work.git("rev-parse", "HEAD")
+    work.git("switch", "--quiet", "--create", "side")
+    side = work.commit({"a": "side"})
+    work.git("switch", "--quiet", "main")
+    second = work.commit({"a": "main"})
+    pairs = [
+        (first, second),
+        (second, second),
+        (second, first),
+        (side, second),
+        ("0" * 40, second),
+        (first, "1" * 40),
+    ]
+
+    assert [opened(work.root).is_ancestor(*pair) for pair in pairs] == [True, True, False, False, None, None]
+
+
+def test_trailers(work: Worktree, opened: Open) -> None:
+    """The values of a trailer come from all commits after the first one up to the second, and no others."""
+    old = work.commit(message="one\n\nJsorc-Prune: before")
+    work.commit(message="two\n\nJsorc-Prune: mail\nJsorc-Prune: redis\nJsorc-Source: x")
+    work.commit(message="three\n\nJsorc-Prune: in the text\n\nand no trailer")
+    new = work.commit(message="four\n\nJsorc-Prune: promon")
+    work.commit(message="five\n\nJsorc-Prune: after")
+
+    assert opened(work.root).list_trailers(old, new, "Jsorc-Prune") == ["promon", "mail", "redis"]
+
+
+def test_trailers_after_an_unknown_commit(work: Worktree, opened: Open) -> None:
+    """Where this clone does not know the first commit, there is no consent to be found."""
+    assert opened(work.root).list_trailers("0" * 40, "HEAD", "Jsorc-Prune") == []
+
+
+def test_history_of_a_path(work: Worktree, opened: Open) -> None:
+    """A path has a history once a commit touched it, also after it was removed."""
+    repository = opened(work.root)
+    work.git("rm", "--quiet", "rendered/a")
+    work.git("commit", "--quiet", "--message", "Remove a")
+
+    assert [repository.has_history(path) for path in ("rendered/a", "rendered/b", "rendered/c")] == [
+        True,
+        True,
+        False,
+    ]
