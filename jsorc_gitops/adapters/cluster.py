@@ -63,7 +63,10 @@ class Cluster:
         """Learn which kinds the server serves: two requests. Raises ClusterError when it does not answer."""
         self._resources, self._preferred = {}, {}
         for path in ("/api", "/apis"):
-            for group in self._call("GET", path, accept=_DISCOVERY)["items"]:
+            groups = self._call("GET", path, accept=_DISCOVERY).get("items")
+            if not isinstance(groups, list):
+                raise ClusterError(f"GET {path}: answered 200 without the discovery of Kubernetes 1.30 and newer")
+            for group in groups:
                 self._learn_group(group)
 
     def find_api_version(self, group: str, kind: str) -> str | None:
@@ -220,10 +223,11 @@ def _load_configuration(kubeconfig: Path | None, context: str | None) -> Configu
     file = str(kubeconfig) if kubeconfig else None
     try:
         config.load_kube_config(config_file=file, context=context, client_configuration=configuration)
-    except (config.ConfigException, OSError) as error:
+    except Exception as error:  # the loader raises whatever it stumbles over in a broken file
         in_pod = not (file or context) and "KUBERNETES_SERVICE_HOST" in os.environ
         if not in_pod:
-            raise ClusterError(f"no usable kubeconfig: {error}; name one with --kubeconfig") from error
+            what = " ".join(str(error).split())
+            raise ClusterError(f"no usable kubeconfig: {what}; name one with --kubeconfig") from error
         config.load_incluster_config(client_configuration=configuration)
     configuration.connection_pool_maxsize = IN_FLIGHT
     # A retried write could be written twice, and a redirect could carry our token elsewhere.
@@ -235,16 +239,16 @@ def _parse_answer(status: int, data: bytes, what: str) -> Answer:
     try:
         answer = json.loads(data)
     except ValueError:
-        answer = {}
-    if status < 400 and isinstance(answer, dict):  # noqa: PLR2004 - HTTP's own number
+        answer = None
+    if status < 300 and isinstance(answer, dict):  # noqa: PLR2004 - HTTP's own number
         return answer
-    details = answer.get("details") or {} if isinstance(answer, dict) else {}
-    message = answer.get("message", "") if isinstance(answer, dict) else ""
-    reason = answer.get("reason", "") if isinstance(answer, dict) else ""
+    if not isinstance(answer, dict):
+        answer = {}
+    details, message, reason = answer.get("details") or {}, answer.get("message"), answer.get("reason") or ""
     if status == 401:  # noqa: PLR2004 - HTTP's own number
         message = "the API server does not accept these credentials (401)"
     raise ClusterError(
-        message or f"{what}: the API server answered {status}",
+        message or f"{what}: answered {status}, not as an API server does",
         status=status,
         reason=reason,
         causes=tuple(details.get("causes") or ()),

@@ -26,14 +26,24 @@ _CONFLICT = 409
 class Lease:
     """The Lease `jsorc.<tree>` of one namespace."""
 
-    def __init__(self, cluster: Cluster, *, tree: str, namespace: str, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        tree: str,
+        namespace: str,
+        patience: float = PATIENCE,
+        duration: int = DURATION,
+    ) -> None:
         self._cluster = cluster
         self._ref = ObjectRef(
             group="coordination.k8s.io", kind="Lease", namespace=namespace, name=f"jsorc.{tree}"
         )
         self._patience = patience
+        self._duration = duration
         self._holder = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._held: Body | None = None
+        self._renewed = 0.0
         self._lost = ""
         self._done = Event()
         self._renewer = Thread(target=self._renew, name="jsorc-lease", daemon=True)
@@ -42,12 +52,17 @@ class Lease:
         """Hold the lease; raise LeaseHeldError when another has it for longer than we wait, or ClusterError."""
         give_up = monotonic() + self._patience
         seen, since = "", monotonic()
-        while not self._try(expired=bool(seen) and monotonic() - since > DURATION):
+        while True:
             (current,) = self._cluster.get_objects([(_API, self._ref)])
-            spec = current["spec"] if isinstance(current, dict) else {}
+            if isinstance(current, ClusterError):
+                raise current
+            spec = current["spec"] if current else {}
             mark = f"{spec.get('holderIdentity')} {spec.get('renewTime')}"
             if mark != seen:
                 seen, since = mark, monotonic()
+            is_free = not spec.get("holderIdentity") or monotonic() - since > self._duration
+            if is_free and self._take(current):
+                break
             if monotonic() > give_up:
                 raise LeaseHeldError(
                     f"{self._ref} is held by {spec.get('holderIdentity') or 'another reconciler'} since "
@@ -57,7 +72,12 @@ class Lease:
         self._renewer.start()
 
     def check(self) -> None:
-        """Raise LeaseHeldError when the lease was lost meanwhile; to be asked before every write."""
+        """Raise LeaseHeldError when the lease was lost meanwhile; to be asked before every write.
+
+        Not renewed in time it counts as lost, also for a process that was paused and does not know yet.
+        """
+        if not self._lost and monotonic() - self._renewed > self._duration:
+            self._lost = f"it was not renewed for {self._duration} s"
         if self._lost:
             raise LeaseHeldError(f"{self._ref} was lost: {self._lost}; the pass stops here")
 
@@ -69,20 +89,13 @@ class Lease:
         if self._held is not None and not self._lost:
             # When it cannot be given back it expires.
             with suppress(ClusterError):
-                self._cluster.replace_object(self._make(self._held, holder=""))
+                self._write(self._held, "")
         self._held = None
 
-    def _try(self, *, expired: bool) -> bool:
-        (current,) = self._cluster.get_objects([(_API, self._ref)])
-        if isinstance(current, ClusterError):
-            raise current
+    def _take(self, current: Body | None) -> bool:
+        """Write ourselves into the lease as it was read; False when another was faster."""
         try:
-            if current is None:
-                self._held = self._cluster.create_object(self._make(None, holder=self._holder))
-                return True
-            if current["spec"].get("holderIdentity") and not expired:
-                return False
-            self._held = self._cluster.replace_object(self._make(current, holder=self._holder))
+            self._write(current, self._holder)
         except ClusterError as error:
             if error.status == _CONFLICT:
                 return False
@@ -90,19 +103,20 @@ class Lease:
         return True
 
     def _renew(self) -> None:
-        renewed = monotonic()
-        while not self._done.wait(DURATION / 3):
+        while not self._done.wait(self._duration / 3):
             try:
-                assert self._held is not None  # noqa: S101 - the thread begins after it was acquired
-                self._held = self._cluster.replace_object(self._make(self._held, holder=self._holder))
-                renewed = monotonic()
+                self._write(self._held, self._holder)
             except ClusterError as error:
+                # Without an answer it is tried again; `check` knows when that went on for too long.
                 if error.status == _CONFLICT:
                     self._lost = "another reconciler took it over"
                     return
-                if monotonic() - renewed > DURATION:
-                    self._lost = f"it could not be renewed ({error})"
-                    return
+
+    def _write(self, current: Body | None, holder: str) -> None:
+        begun = monotonic()
+        write = self._cluster.create_object if current is None else self._cluster.replace_object
+        self._held = write(self._make(current, holder=holder))
+        self._renewed = begun
 
     def _make(self, current: Body | None, *, holder: str) -> dict[str, Any]:
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
@@ -110,7 +124,7 @@ class Lease:
         taken = old.get("holderIdentity", "") != holder and holder
         spec = {
             "holderIdentity": holder,
-            "leaseDurationSeconds": DURATION,
+            "leaseDurationSeconds": self._duration,
             "acquireTime": now if taken else old.get("acquireTime", now),
             "renewTime": now,
             "leaseTransitions": old.get("leaseTransitions", 0) + (1 if taken and old else 0),

@@ -31,7 +31,7 @@ ESTABLISHED_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one step. `live` is the object afterwards; `uncertain` when no answer came to a write."""
+    """What became of one step. `live` is the object afterwards; `uncertain` when nobody knows of a write."""
 
     step: Step
     result: ObjectResult
@@ -166,20 +166,25 @@ def _prepare(step: Step, request: ApplyRequest, answer: Body | ClusterError) -> 
         return answer
     real = replace(request, dry_run=False)
     if step.live is None:
-        return _Prepared(step=step, request=real)
+        # What a dry-run creates has no resourceVersion; what has one is there already.
+        return _appeared() if "resourceVersion" in answer["metadata"] else _Prepared(step=step, request=real)
     changes = diff_live(step.live, answer)
     needed = bool(changes) or regains_ownership(step.live, answer)
     return _Prepared(step=step, request=real, changes=changes, needed=needed)
 
 
-def _resolve(step: Step, answer: Body | ClusterError, *, part_of: str) -> ApplyRequest | Outcome:
+def _resolve(step: Step, answer: Body | ClusterError, *, part_of: str) -> "ApplyRequest | Outcome | ClusterError":
     """Decide on fields that others own: forced, left out, or the object refused."""
     assert isinstance(answer, ClusterError)  # noqa: S101 - only conflicts come here
-    assert step.live is not None  # noqa: S101 - what is not there conflicts with nothing
+    if step.live is None:
+        return _appeared()
     assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
     paths = [cause["field"] for cause in answer.causes if "field" in cause]
     adopting = step.action is Action.ADOPT
     conflicts = compute_conflicts(paths, step.manifest.body, step.live, adopting=adopting)
+    if any(not conflict.keys for conflict in conflicts):
+        # Set by somebody since we looked: who that is stands in the object as it is now.
+        return ClusterError(f"{paths[0]} was set by somebody meanwhile", status=409, reason="Conflict")
     if refusal := format_refusal(conflicts):
         return _settle(replace(step, action=Action.REFUSE, reason=refusal))
     body = step.manifest.body
@@ -190,6 +195,11 @@ def _resolve(step: Step, answer: Body | ClusterError, *, part_of: str) -> ApplyR
     force = any(conflict.verdict is Verdict.TAKE for conflict in conflicts)
     sent = make_apply_body(step, part_of=part_of, without=body)
     return ApplyRequest(ref=step.ref, body=sent, force=force, dry_run=True)
+
+
+def _appeared() -> ClusterError:
+    """Somebody made the object between our look and our question: the plan to create it is stale."""
+    return ClusterError("it was made by somebody else meanwhile", status=409, reason="Conflict")
 
 
 def _write(cluster: Cluster, prepared: Sequence[_Prepared], *, last: bool) -> tuple[list[Outcome], list[Step]]:
@@ -206,7 +216,9 @@ def _write(cluster: Cluster, prepared: Sequence[_Prepared], *, last: bool) -> tu
         elif is_stale(answer) and not last:
             stale.append(step)
         else:
-            outcomes.append(replace(_fail(step, str(answer)), uncertain=answer.status == 0))
+            # etcd's time-outs are answered, too, with 500 or 504.
+            uncertain = answer.status == 0 or answer.status >= 500  # noqa: PLR2004 - HTTP's own number
+            outcomes.append(replace(_fail(step, str(answer)), uncertain=uncertain))
     return outcomes, stale
 
 

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, Manifest, ObjectRef
-from jsorc_gitops.model.tree import Tree, record_name
+from jsorc_gitops.model.tree import Tree, record_name, settings_name
 from jsorc_gitops.reconcile.applier import apply_steps
-from jsorc_gitops.reconcile.inventory import compute_applyset_id
+from jsorc_gitops.reconcile.inventory import State, compute_applyset_id
 from jsorc_gitops.reconcile.judge import judge_health, reset_services
 from jsorc_gitops.reconcile.memory import read_state, write_expected, write_settled
 from jsorc_gitops.reconcile.observe import Observation, observe_tree
-from jsorc_gitops.reconcile.plan import Action, PrunePlan, plan_object
+from jsorc_gitops.reconcile.plan import Action, PrunePlan, make_apply_body, plan_object
 from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.pruner import find_prune, prune_objects
 from jsorc_gitops.reconcile.report import ObjectResult, Report
@@ -53,7 +53,7 @@ def _converge(run: Pass) -> Report:
         if each.ref.group_kind not in observed.unread
     ]
     prune = find_prune(run, state, observed)
-    state = write_expected(run, state, steps)
+    state = write_expected(run, state, steps, prune)
     outcomes = apply_steps(run, steps)
     results = [each.result for each in outcomes] + _explain_unread(manifests, observed)
     if prune.steps and any(each.is_bad for each in results):
@@ -73,6 +73,7 @@ def _converge(run: Pass) -> Report:
             if ref in healths
         ),
         services=tuple(reset_services(run, healths, broken=broken)),
+        warnings=_warn_of_other_homes(run, state, observed),
         errors=(prune.refusal,) if prune.refusal else (),
     )
 
@@ -85,7 +86,8 @@ def _acquire_lease(run: Pass) -> None:
         if error.status != 404 or home not in run.tree.manifests:  # noqa: PLR2004 - HTTP's own number
             raise
         # The first pass: the Lease needs the namespace, which is ours to make.
-        request = ApplyRequest(ref=home, body=run.tree.manifests[home].body)
+        step = plan_object(run.tree.manifests[home], None, None, part_of=run.part_of, adopt=False)
+        request = ApplyRequest(ref=home, body=make_apply_body(step, part_of=run.part_of))
         (answer,) = run.cluster.apply_objects([request])
         if isinstance(answer, ClusterError):
             raise answer from error
@@ -101,6 +103,20 @@ def _select_manifests(tree: Tree) -> list[Manifest]:
         or tree.records[each.service].keep_alive
         or each.ref.name == record_name(tree.name, each.service)
     ]
+
+
+def _warn_of_other_homes(run: Pass, state: State, observed: Observation) -> tuple[str, ...]:
+    """On a tree's first pass: whether it may have moved, since a new home namespace knows nothing of the old."""
+    if state.settled:
+        return ()
+    name = settings_name(run.tree.name)
+    homes = sorted(ref.namespace for ref in observed.live if (ref.kind, ref.name) == ("ConfigMap", name))
+    return tuple(
+        f"tree {run.tree.name} has been applied from namespace {home}, too; if `namespace` was changed, its "
+        "objects there are still running: change it back, remove the services, then change it"
+        for home in homes
+        if home != run.namespace
+    )
 
 
 def _explain_unread(manifests: Sequence[Manifest], observed: Observation) -> list[ObjectResult]:

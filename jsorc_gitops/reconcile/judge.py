@@ -90,7 +90,10 @@ class _Resets:
         before = self._ledger.entries.get(service)
         if failures is None:
             failures = before.failures if before else 0
-        at = self._run.doors.clock.now().isoformat(timespec="seconds")
+        if before and outcome is not Outcome.PENDING:
+            at = before.at
+        else:
+            at = self._run.doors.clock.now().isoformat(timespec="seconds")
         entry = LedgerEntry(outcome=outcome, reason=reason, at=at, failures=failures)
         ledger = replace(self._ledger, entries={**self._ledger.entries, service: entry})
         self._ledger = write_ledger(self._run, ledger)

@@ -30,15 +30,15 @@ def write_ledger(run: Pass, ledger: Ledger) -> Ledger:
     return replace(ledger, resource_version=_write(run, body, exists=bool(ledger.resource_version)))
 
 
-def write_expected(run: Pass, state: State, steps: Sequence[Step]) -> State:
+def write_expected(run: Pass, state: State, steps: Sequence[Step], prune: PrunePlan) -> State:
     """Before applying, write down what is about to be made, so that a killed pass leaves no orphan."""
     entries = dict(state.entries)
     for step in steps:
-        if step.ref not in entries and step.action in {Action.CREATE, Action.ADOPT}:
+        if step.action in {Action.CREATE, Action.ADOPT}:
             entries[step.ref] = Entry(ref=step.ref, service=step.service, uid="", fingerprint="")
     if entries == state.entries:
         return state
-    return _write_state(run, replace(state, revision=run.revision, entries=entries))
+    return _write_state(run, replace(state, revision=_next_revision(run, state, prune), entries=entries))
 
 
 def write_settled(
@@ -57,7 +57,13 @@ def write_settled(
     settled = run.revision if clean else state.settled
     # A new commit that changes nothing is no reason to write; one that ends an unsettled state is.
     if entries != state.entries or not state.resource_version or (clean and state.settled != state.revision):
-        _write_state(run, replace(state, revision=run.revision, settled=settled, entries=entries))
+        revision = _next_revision(run, state, prune)
+        _write_state(run, replace(state, revision=revision, settled=settled, entries=entries))
+
+
+def _next_revision(run: Pass, state: State, prune: PrunePlan) -> str:
+    """The commit that later ones must descend from: one that was refused as a rewind would prove anything."""
+    return state.revision if prune.rewinds else run.revision
 
 
 def _compute_entries(before: Mapping[ObjectRef, Entry], outcomes: Sequence[Outcome]) -> dict[ObjectRef, Entry]:

@@ -21,7 +21,7 @@ class Observation:
 
 def observe_tree(cluster: Cluster, manifests: Collection[Manifest], state: State, *, tree: str) -> Observation:
     """Everything that is in the tree or in the inventory, as it is now."""
-    wanted = {each.ref.group_kind: (each.api_version, each.ref.kind) for each in manifests}
+    wanted = {each.ref.group_kind: (_find_version(cluster, each), each.ref.kind) for each in manifests}
     unread: dict[tuple[str, str], str] = {}
     for ref in state.entries:
         if ref.group_kind not in wanted:
@@ -39,12 +39,9 @@ def observe_tree(cluster: Cluster, manifests: Collection[Manifest], state: State
             unread[group_kind] = str(found)
         else:
             live |= found
-    missing = {each.ref: each.api_version for each in manifests} | {
-        ref: wanted[ref.group_kind][0] for ref in state.entries if ref.group_kind in wanted
-    }
     asked = [
-        (version, ref)
-        for ref, version in missing.items()
+        (served[ref.group_kind][0], ref)
+        for ref in dict.fromkeys([*(each.ref for each in manifests), *state.entries])
         if ref not in live and ref.group_kind in served and ref.group_kind not in unread
     ]
     for (_, ref), answer in zip(asked, cluster.get_objects(asked), strict=True):
@@ -74,6 +71,13 @@ def list_pods(cluster: Cluster, namespaces: Iterable[str]) -> dict[str, list[Bod
         (answer,) = cluster.list_objects([("v1", "Pod")], namespace=namespace)
         found[namespace] = None if isinstance(answer, ClusterError) else answer
     return found
+
+
+def _find_version(cluster: Cluster, manifest: Manifest) -> str:
+    """The version to read a kind at: the manifest's, or what is served while that one is not yet."""
+    if cluster.serves(manifest.api_version, manifest.ref.kind):
+        return manifest.api_version
+    return cluster.find_api_version(*manifest.ref.group_kind) or manifest.api_version
 
 
 def index_objects(bodies: Iterable[Body]) -> dict[ObjectRef, Body]:

@@ -136,6 +136,12 @@ def find_owners(live: Body) -> dict[str, Owned]:
     return owned
 
 
+def find_own_paths(live: Body) -> frozenset[str]:
+    """The paths that our Apply entry covers."""
+    entry = find_own_entry(live)
+    return frozenset("".join(map(format_step, keys)) for keys in _walk((entry or {}).get("fieldsV1") or {}, ()))
+
+
 def compute_conflicts(paths: Iterable[str], desired: Body, live: Body, *, adopting: bool) -> tuple[Conflict, ...]:
     """Judge the fields that the server names in a conflict (its causes' `field`)."""
     owned = find_owners(live)
@@ -207,7 +213,8 @@ def format_step(key: str) -> str:
         return f".{key[2:]}"
     if key.startswith("k:"):
         pairs = json.loads(key[2:])
-        return "[" + ",".join(f"{name}={json.dumps(pairs[name])}" for name in sorted(pairs)) + "]"
+        spelled = (f"{name}={json.dumps(pairs[name], ensure_ascii=False)}" for name in sorted(pairs))
+        return "[" + ",".join(spelled) + "]"
     if key.startswith("v:"):
         return f"[={key[2:]}]"
     return f"[{key[2:]}]"

@@ -13,6 +13,7 @@ from jsorc_gitops.reconcile.ownership import (
     Verdict,
     compute_fingerprint,
     find_own_entry,
+    find_own_paths,
     find_owners,
     format_step,
     holds_git_data,
@@ -68,6 +69,7 @@ class PrunePlan:
     steps: tuple[Step, ...] = ()
     gone: tuple[ObjectRef, ...] = ()  # in the inventory, deleted by somebody else
     refusal: str = ""
+    rewinds: bool = False  # the commit does not descend from the one applied last
 
 
 def plan_object(manifest: Manifest, live: Body | None, entry: Entry | None, *, part_of: str, adopt: bool) -> Step:
@@ -95,8 +97,9 @@ def plan_prune(
         return PrunePlan(gone=gone)
     if not descends:
         return PrunePlan(
+            rewinds=True,
             refusal=f"the commit does not descend from {state.revision[:12]}, which was applied last, so "
-            f"{len(present)} objects missing in it are kept; --allow-rewind prunes them"
+            f"{len(present)} objects missing in it are kept; --allow-rewind prunes them",
         )
     steps = [plan_removal(entry, live[entry.ref], part_of=part_of) for entry in present]
     steps.sort(key=lambda step: sort_key(step.ref), reverse=True)
@@ -137,10 +140,11 @@ def make_release_patch(live: Body, *, labels: Iterable[str]) -> dict[str, Any]:
 
 def diff_live(live: Body, applied: Body) -> tuple[FieldChange, ...]:
     """What an apply changes on a live object, by field, with who had set what goes. Secrets stay masked."""
-    owners = find_owners(live)
+    owners, ours = find_owners(live), find_own_paths(live)
     changes = []
     for path, before, after in _diff(_comparable(live), _comparable(applied), ""):
-        by = owners[path].owner.manager if path in owners else ""
+        # What we still own is as we left it, whoever else set it to the same: the change comes from git.
+        by = owners[path].owner.manager if path in owners and path not in ours else ""
         shown = (MASK, MASK) if is_masked(live, path) else (before, after)
         changes.append(FieldChange(path=path, before=shown[0], after=shown[1], by=by))
     return tuple(changes)

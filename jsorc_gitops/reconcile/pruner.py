@@ -18,16 +18,20 @@ _MARKS = (PART_OF_LABEL, SERVICE_LABEL, TREE_LABEL)
 
 def find_prune(run: Pass, state: State, observed: Observation) -> PrunePlan:
     """What is to be pruned, with git asked for proof and consent only where something is."""
-    if all(ref in run.tree.manifests for ref in state.entries):
+    absent = {ref.group_kind for ref in state.entries if ref not in run.tree.manifests}
+    if not absent:
         return PrunePlan()
-    if observed.unread:
-        kinds = ", ".join(sorted(kind for _, kind in observed.unread))
-        return PrunePlan(refusal=f"nothing is pruned, because {kinds} could not be read")
     history = run.doors.history
+    descends = run.options.allow_rewind or history.is_ancestor(state.revision, run.revision) is True
+    # A kind that is not served now is no proof that its objects are gone.
+    unserved = {of for of in absent if run.cluster.find_api_version(*of) is None}
+    if unread := unserved.union(observed.unread):
+        kinds = ", ".join(sorted(kind for _, kind in unread))
+        refusal = f"nothing is pruned, because {kinds} could not be read"
+        return PrunePlan(refusal=refusal, rewinds=not descends)
     consents: Collection[str] = ("*",)
     if not run.options.allow_prune:
         consents = history.list_trailers(state.settled, run.revision, TRAILER) if state.settled else ()
-    descends = run.options.allow_rewind or history.is_ancestor(state.revision, run.revision) is True
     return plan_prune(
         state,
         run.tree.manifests.keys(),

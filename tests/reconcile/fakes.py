@@ -5,13 +5,13 @@ Lists are atomic here, and the only controller is one that rolls Deployments out
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, DeleteRequest, ObjectRef, parse_group
 from tests.reconcile.builders import Body, make_manifest, make_ref
+from tests.reconcile.hooks import Hooks
 from tests.reconcile.merging import Path, find_conflicts, find_leaves, list_paths, make_fields, merge, set_field
 
 SERVED = {
@@ -19,18 +19,6 @@ SERVED = {
     ("apps/v1", "Deployment"),
     ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
 }
-
-
-class Killed(BaseException):
-    """The process ends here, without a chance to tidy up."""
-
-
-@dataclass(slots=True)
-class Hooks:
-    """What happens around a write, by verb and identity; `before` may refuse it."""
-
-    before: Callable[[str, str], ClusterError | None] = lambda _verb, _what: None
-    after: Callable[[str, str], None] = lambda _verb, _what: None
 
 
 def conflict(message: str = "the object has been modified", **more: Any) -> ClusterError:
@@ -52,14 +40,14 @@ class FakeCluster:
         self.objects: dict[ObjectRef, Body] = {}
         self.served = set(SERVED)
         self.forbidden: set[str] = set()  # kinds whose LIST answers 403
-        self.stuck: set[str] = set()  # Deployments whose pods do not become ready
+        self.stuck: set[str] = set()  # names of Deployments and definitions that get no further
         self.requests = 0
         self._numbers = count(1)
 
     def read_discovery(self) -> None:
         self.requests += 2
         for ref, body in self.objects.items():
-            if ref.kind == "CustomResourceDefinition":
+            if ref.kind == "CustomResourceDefinition" and body.get("status"):
                 self.served.add((f"{body['spec']['group']}/v1", body["spec"]["names"]["kind"]))
 
     def serves(self, api_version: str, kind: str) -> bool:
@@ -100,21 +88,28 @@ class FakeCluster:
         return [self._apply(each) for each in requests]
 
     def delete_objects(self, requests: Sequence[DeleteRequest]) -> list[Mapping[str, Any] | ClusterError]:
-        return [self._write("delete", each.ref, each.uid, each.resource_version, None) for each in requests]
+        return [
+            self._write("delete", each.ref, each.uid, each.resource_version, lambda _: None) for each in requests
+        ]
 
     def create_object(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
-        return _raised(self._write("create", make_manifest(body).ref, "", "", dict(body)))
+        return _raised(self._write("create", make_manifest(body).ref, "", "", lambda _: dict(body)))
 
     def replace_object(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
         ref, version = make_manifest(body).ref, body["metadata"]["resourceVersion"]
         uid = self.objects[ref]["metadata"]["uid"] if ref in self.objects else ""
-        return _raised(self._write("replace", ref, uid, version, dict(body)))
+        return _raised(self._write("replace", ref, uid, version, lambda _: dict(body)))
 
     def patch_object(self, _api_version: str, ref: ObjectRef, patch: Mapping[str, Any]) -> Mapping[str, Any]:
         changed, body = patch["metadata"], deepcopy(self.objects[ref])
         labels = {key: value for key, value in body["metadata"]["labels"].items() if key not in changed["labels"]}
         body["metadata"] |= {"labels": labels, "managedFields": changed["managedFields"]}
-        return _raised(self._write("patch", ref, changed["uid"], changed["resourceVersion"], body))
+        return _raised(self._write("patch", ref, changed["uid"], changed["resourceVersion"], lambda _: body))
+
+    def establish(self, name: str) -> None:
+        """Serve the kind of a definition from the next discovery on."""
+        ref = make_ref("CustomResourceDefinition", name, group="apiextensions.k8s.io", namespace="")
+        self.objects[ref]["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
 
     def put(self, body: Body, manager: str = "somebody") -> Body:
         """Make or replace an object as somebody else; unlogged."""
@@ -145,30 +140,37 @@ class FakeCluster:
         self.log.append(f"{verb} {ref}" if ref.name else f"{verb} {ref.kind}")
 
     def _apply(self, request: ApplyRequest) -> Mapping[str, Any] | ClusterError:
-        verb = "dry-run" if request.dry_run else "apply"
-        metadata = request.body["metadata"]
-        uid, version = metadata.get("uid", ""), metadata.get("resourceVersion", "")
         if not self.serves(request.body["apiVersion"], request.ref.kind):
             return ClusterError(f"the API server serves no {request.ref.kind}", reason="NotServed")
-        live = self.objects.get(request.ref)
-        causes = find_conflicts(request.body, live) if live and not request.force else []
-        if causes:
-            self._note(verb, request.ref)
-            return conflict("Apply failed", causes=tuple(causes))
-        return self._write(verb, request.ref, uid, version, merge(request.body, live))
+
+        def make(live: Body | None) -> Body:
+            causes = find_conflicts(request.body, live) if live and not request.force else []
+            if causes:
+                raise conflict("Apply failed", causes=tuple(causes))
+            return merge(request.body, live)
+
+        metadata = request.body["metadata"]
+        uid, version = metadata.get("uid", ""), metadata.get("resourceVersion", "")
+        return self._write("dry-run" if request.dry_run else "apply", request.ref, uid, version, make)
 
     def _write(
-        self, verb: str, ref: ObjectRef, uid: str, version: str, body: Body | None
+        self, verb: str, ref: ObjectRef, uid: str, version: str, make: Callable[[Body | None], Body | None]
     ) -> Mapping[str, Any] | ClusterError:
         self._note(verb, ref)
-        if error := self.hooks.before(verb, str(ref)) or self._refuse(verb, ref, uid, version):
+        try:
+            if error := self.hooks.before(verb, str(ref)):
+                return error
+            body = make(self.objects.get(ref))
+            if error := self._refuse(verb, ref, uid, version):
+                return error
+            answer: Body = {}
+            if body is not None:
+                answer = deepcopy(body if verb == "dry-run" else self._store(ref, body))
+            elif ref in self.objects:
+                del self.objects[ref]
+            self.hooks.after(verb, str(ref))
+        except ClusterError as error:
             return error
-        answer: Body = {}
-        if body is not None:
-            answer = deepcopy(body if verb == "dry-run" else self._store(ref, body))
-        elif ref in self.objects:
-            del self.objects[ref]
-        self.hooks.after(verb, str(ref))
         return answer
 
     def _refuse(self, verb: str, ref: ObjectRef, uid: str, version: str) -> ClusterError | None:
@@ -193,8 +195,8 @@ class FakeCluster:
         uid = live["metadata"]["uid"] if live else f"uid-{next(self._numbers)}"
         metadata = {**body["metadata"], "uid": uid, "resourceVersion": str(next(self._numbers))}
         self.objects[ref] = {**body, "metadata": metadata}
-        if ref.kind == "CustomResourceDefinition":
-            self.objects[ref]["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
+        if ref.kind == "CustomResourceDefinition" and ref.name not in self.stuck:
+            self.establish(ref.name)
         if ref.kind == "Deployment" and ref.name not in self.stuck:
             self._roll_out(ref)
         return self.objects[ref]

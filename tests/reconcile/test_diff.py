@@ -102,3 +102,11 @@ def test_a_field_of_another_that_comes_back_to_us_is_a_gain() -> None:
     after = make_live(make_config_map("a"), own_entry(ours))
     assert regains_ownership(before, after)
     assert not regains_ownership(after, make_live(make_config_map("a"), own_entry(ours, time="later")))
+
+
+def test_a_change_from_git_names_nobody() -> None:
+    """A field that is still ours is as we left it, though somebody else set it to the same: git changes it."""
+    shared = {"f:data": {"f:key": {}}}
+    live = make_live(make_config_map("a", key="old"), own_entry(shared), make_entry("kubectl-edit", shared))
+    applied = make_live(make_config_map("a", key="new"))
+    assert diff_live(live, applied) == (FieldChange(path=".data.key", before="old", after="new", by=""),)

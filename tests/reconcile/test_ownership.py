@@ -38,6 +38,7 @@ IMAGE_FIELDS: Body = {"f:spec": {"f:template": {"f:spec": {"f:containers": {CONT
         ('k:{"name":"c"}', '[name="c"]'),
         ('k:{"protocol":"TCP","port":80}', '[port=80,protocol="TCP"]'),
         ('k:{"name":"with \\"quotes\\""}', '[name="with \\"quotes\\""]'),
+        ('k:{"mountPath":"/données"}', '[mountPath="/données"]'),
         ('v:"example.com/finalizer"', '[="example.com/finalizer"]'),
         ("v:80", "[=80]"),
         ("i:2", "[2]"),

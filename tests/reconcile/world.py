@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from jsorc_gitops.errors import LeaseHeldError
+from jsorc_gitops.errors import ClusterError, LeaseHeldError
 from jsorc_gitops.model.jaseci import Answer, ServiceState
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.converge import reconcile
@@ -12,7 +12,8 @@ from jsorc_gitops.reconcile.ledger import Ledger, ledger_name, parse_ledger
 from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.report import Report
 from tests.reconcile.builders import HOME, PART_OF, make_body, make_ref
-from tests.reconcile.fakes import FakeCluster, Hooks, Killed
+from tests.reconcile.fakes import FakeCluster
+from tests.reconcile.hooks import Hooks, Killed
 
 WRITES = ("apply", "create", "replace", "delete", "patch", "reset")
 
@@ -60,19 +61,24 @@ class FakeHistory:
 
     def list_trailers(self, old: str, new: str, key: str) -> list[str]:
         self.log.append(f"trailers {old} {new} {key}")
+        if old not in self.commits or new not in self.commits:
+            return []
         between = self.commits[self.commits.index(old) + 1 : self.commits.index(new) + 1]
         return [value for commit in between for value in self.trailers.get(commit, [])]
 
 
 class FakeLease:
-    """Held from acquire to release; `checks` is how many checks it survives."""
+    """Held from acquire to release, which the home namespace must be there for; survives `checks` checks."""
 
-    def __init__(self, log: list[str]) -> None:
+    def __init__(self, log: list[str], cluster: FakeCluster) -> None:
         self.log = log
         self.checks = 1 << 30
+        self._cluster = cluster
 
     def acquire(self) -> None:
         self.log.append("lease acquire")
+        if make_ref("Namespace", HOME, namespace="") not in self._cluster.objects:
+            raise ClusterError("namespace not found", status=404, reason="NotFound")
 
     def check(self) -> None:
         self.log.append("lease check")
@@ -112,7 +118,7 @@ class World:
         self.cluster = FakeCluster(self.log, self.hooks)
         self.jaseci = FakeJaseci(self.log, self.hooks)
         self.history = FakeHistory(self.log)
-        self.lease = FakeLease(self.log)
+        self.lease = FakeLease(self.log, self.cluster)
         self.clock = FakeClock(self.log)
         self.cluster.put(make_body("Namespace", HOME, namespace=""))
 

@@ -1,0 +1,153 @@
+"""memory: what is written down before a pass acts and after it, and when nothing is."""
+
+import pytest
+
+from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.reconcile.inventory import State
+from jsorc_gitops.reconcile.memory import read_state, write_ledger
+from tests.reconcile.builders import make_config_map, make_ref, make_tree
+from tests.reconcile.world import World
+
+REDIS = {"redis": [make_config_map("redis", service="redis")]}
+TASK = {"task": [make_config_map("task", service="task")]}
+TREE = make_tree(REDIS | TASK)
+CHANGED = make_tree({"redis": [make_config_map("redis", service="redis", key="new")]} | TASK)
+MAP = make_ref("ConfigMap", "redis")
+STATE = "ConfigMap/home/jsorc.state.default"
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def state_at(world: World, verb: str, what: str) -> list[State]:
+    """The state as it stands in the cluster when this call is made."""
+    seen: list[State] = []
+
+    def look(asked: str, ref: str) -> None:
+        if (asked, ref) == (verb, what):
+            seen.append(world.state())
+
+    world.hooks.before = look
+    return seen
+
+
+def refuse(world: World, what: str) -> None:
+    world.hooks.before = lambda *asked: ClusterError("no", status=403) if asked == ("apply", what) else None
+
+
+def test_before_anything_is_made_all_of_it_is_expected(world: World) -> None:
+    """Every object of the tree, without an uid; none is settled."""
+    seen = state_at(world, "apply", "ConfigMap/home/redis")
+    world.run(TREE, "c1")
+    assert {ref: (each.uid, each.fingerprint) for ref, each in seen[0].entries.items()} == dict.fromkeys(
+        TREE.manifests, ("", "")
+    )
+    assert (seen[0].revision, seen[0].settled) == ("c1", "")
+
+
+def test_the_expected_is_added_to_what_was_there(world: World) -> None:
+    """A superset: what is to be pruned is in it until it is gone."""
+    world.run(TREE, "c1")
+    seen = state_at(world, "apply", "ConfigMap/home/new")
+    world.run(make_tree(REDIS | {"new": [make_config_map("new", service="new")]}), "c2")
+    entries = seen[0].entries
+    assert entries[make_ref("ConfigMap", "new")].uid == ""
+    assert entries[MAP].uid
+    assert entries[make_ref("ConfigMap", "task")].uid
+
+
+def test_nothing_is_expected_where_nothing_is_made(world: World) -> None:
+    """A change of what is there already is one write of the state, after it."""
+    world.run(TREE, "c1")
+    world.run(CHANGED, "c2")
+    assert world.writes == ["apply ConfigMap/home/redis", f"replace {STATE}"]
+
+
+def test_after_a_pass_the_state_is_exact(world: World) -> None:
+    """Every object of the tree with its uid; the commit is settled."""
+    world.run(TREE, "c1")
+    state = world.state()
+    assert {ref: each.uid for ref, each in state.entries.items()} == {
+        ref: world.cluster.objects[ref]["metadata"]["uid"] for ref in TREE.manifests
+    }
+    assert all(each.fingerprint for each in state.entries.values())
+    assert (state.revision, state.settled) == ("c1", "c1")
+
+
+def test_what_could_not_be_made_is_not_remembered(world: World) -> None:
+    """It was refused, so it is not there."""
+    refuse(world, "ConfigMap/home/redis")
+    world.run(TREE, "c1")
+    assert MAP not in world.state().entries
+
+
+def test_what_could_not_be_changed_stays_remembered_as_it_was(world: World) -> None:
+    """It is still ours, and still to be changed."""
+    world.run(TREE, "c1")
+    before = world.state().entries[MAP]
+    refuse(world, "ConfigMap/home/redis")
+    world.run(CHANGED, "c2")
+    assert world.state().entries[MAP] == before
+
+
+def test_a_pass_with_a_failure_settles_nothing(world: World) -> None:
+    """Consents in commits after the settled one still count; the next clean pass settles."""
+    world.run(TREE, "c1")
+    refuse(world, "ConfigMap/home/redis")
+    more = make_tree(REDIS | TASK | {"new": [make_config_map("new", service="new")]})
+    world.cluster.edit(MAP, ("data", "key"), "drift")
+    world.run(more, "c2")
+    assert (world.state().revision, world.state().settled) == ("c2", "c1")
+    world.survive()
+    world.run(more, "c2")
+    assert (world.state().revision, world.state().settled) == ("c2", "c2")
+
+
+def test_a_failure_that_changes_nothing_writes_nothing(world: World) -> None:
+    """However often it is met, every ten seconds."""
+    world.run(TREE, "c1")
+    refuse(world, "ConfigMap/home/redis")
+    world.run(CHANGED, "c2")
+    world.run(CHANGED, "c2")
+    assert world.writes == ["apply ConfigMap/home/redis"]
+
+
+def test_what_is_gone_is_forgotten(world: World) -> None:
+    """Its service left git after somebody had deleted it."""
+    world.run(TREE, "c1")
+    del world.cluster.objects[make_ref("ConfigMap", "task")]
+    world.run(make_tree(REDIS), "c2")
+    assert make_ref("ConfigMap", "task") not in world.state().entries
+
+
+def test_a_state_that_another_wrote_meanwhile_is_not_overwritten(world: World) -> None:
+    """Two holders cannot both be right; this one stops."""
+    world.run(TREE, "c1")
+
+    def write(asked: str, ref: str) -> None:
+        if (asked, ref) == ("apply", "ConfigMap/home/redis"):
+            state = make_ref("ConfigMap", "jsorc.state.default")
+            world.cluster.put({**world.cluster.objects[state], "data": {"state.json": "theirs"}})
+
+    world.hooks.before = write
+    with pytest.raises(ClusterError):
+        world.run(CHANGED, "c2")
+    assert world.cluster.objects[make_ref("ConfigMap", "jsorc.state.default")]["data"] == {"state.json": "theirs"}
+
+
+def test_a_state_that_cannot_be_asked_for_ends_the_pass(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not knowing is not the same as an empty state."""
+    monkeypatch.setattr(world.cluster, "get_objects", lambda _items: [ClusterError("no answer")])
+    with pytest.raises(ClusterError, match="no answer"):
+        read_state(world.make_pass(TREE))
+
+
+def test_a_ledger_is_written_once_new_and_then_in_place(world: World) -> None:
+    """Each write goes on from the version that the last one made."""
+    run = world.make_pass(TREE)
+    for _ in range(2):
+        ledger = write_ledger(run, world.ledger())
+    assert world.writes == [f"{verb} ConfigMap/home/jsorc.ledger.default" for verb in ("create", "replace")]
+    assert ledger.resource_version == world.ledger().resource_version

@@ -1,0 +1,161 @@
+"""observe: what is asked of the cluster, and what not being told means."""
+
+from typing import Any
+
+import pytest
+
+from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.objects import ObjectRef
+from jsorc_gitops.reconcile.inventory import Entry, State
+from jsorc_gitops.reconcile.observe import Observation, list_pods, observe_tree
+from tests.reconcile.builders import (
+    Body,
+    make_body,
+    make_config_map,
+    make_deployment,
+    make_manifest,
+    make_ref,
+    make_tree,
+)
+from tests.reconcile.world import World
+
+GROUP = "example.com"
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def make_widget(name: str, *, version: str = "v1") -> Body:
+    return make_body("Widget", name, service="redis", apiVersion=f"{GROUP}/{version}", spec={"size": 1})
+
+
+def widget_ref(name: str) -> ObjectRef:
+    return make_ref("Widget", name, group=GROUP)
+
+
+DEFINITION = make_body(
+    "CustomResourceDefinition",
+    "widgets",
+    service="redis",
+    namespace="",
+    apiVersion="apiextensions.k8s.io/v1",
+    spec={"group": GROUP, "names": {"kind": "Widget"}},
+)
+
+
+def observe(world: World, *bodies: Body, remembered: tuple[ObjectRef, ...] = ()) -> Observation:
+    world.log.clear()
+    entries = {ref: Entry(ref=ref, service="redis", uid="uid-1", fingerprint="f") for ref in remembered}
+    manifests = [make_manifest(body) for body in bodies]
+    return observe_tree(world.cluster, manifests, State(entries=entries), tree="default")
+
+
+def test_one_list_for_each_kind(world: World) -> None:
+    """However many objects there are, in however many namespaces."""
+    bodies = [*(make_config_map(f"map-{number}") for number in range(9)), make_deployment("web")]
+    for body in bodies:
+        world.cluster.put(body)
+    observed = observe(world, *bodies)
+    assert world.log == ["list ConfigMap", "list Deployment"]
+    assert (len(observed.live), observed.unread) == (10, {})
+
+
+def test_what_the_label_does_not_find_is_asked_for(world: World) -> None:
+    """Somebody took our label off; the object is there all the same."""
+    unlabelled = make_config_map("a")
+    unlabelled["metadata"] = {"name": "a", "namespace": "home"}
+    world.cluster.put(unlabelled)
+    observed = observe(world, make_config_map("a"))
+    assert world.log == ["list ConfigMap", "get ConfigMap/home/a"]
+    assert make_ref("ConfigMap", "a") in observed.live
+
+
+def test_what_is_nowhere_is_not_live(world: World) -> None:
+    """Asked for, and not there: that is known, not unread."""
+    observed = observe(world, make_config_map("a"))
+    assert (observed.live, observed.unread) == ({}, {})
+
+
+def test_the_inventorys_kinds_are_read_too(world: World) -> None:
+    """At the version the server prefers, since no manifest names one."""
+    world.cluster.put(make_deployment("web"))
+    ref = make_ref("Deployment", "web", group="apps")
+    assert ref in observe(world, make_config_map("a"), remembered=(ref,)).live
+
+
+def test_a_kind_that_may_not_be_listed_is_unread(world: World) -> None:
+    """With the reason; its objects are not asked for one by one, the other kinds are read."""
+    world.cluster.forbidden = {"Deployment"}
+    world.cluster.put(make_config_map("a"))
+    observed = observe(world, make_config_map("a"), make_deployment("web"))
+    assert observed.unread == {("apps", "Deployment"): "Deployment is forbidden"}
+    assert list(observed.live) == [make_ref("ConfigMap", "a")]
+    assert not any(line.startswith("get") for line in world.log)
+
+
+def test_a_kind_that_comes_with_this_pass_is_not_asked_for(world: World) -> None:
+    """Its definition is in the same tree; nothing of it can exist yet."""
+    observed = observe(world, DEFINITION, make_widget("a"))
+    assert not any("Widget" in line for line in world.log)
+    assert observed.unread == {}
+
+
+def test_a_remembered_kind_that_is_not_served_is_unread(world: World) -> None:
+    """Its API may be away for a while; that is no proof that the objects are gone."""
+    observed = observe(world, remembered=(widget_ref("a"),))
+    assert observed.unread == {(GROUP, "Widget"): "the API server serves no Widget at present"}
+
+
+def test_an_object_that_cannot_be_read_makes_its_kind_unread(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its LIST was answered, the GET after it was not."""
+
+    def refuse(items: Any) -> list[ClusterError]:
+        return [ClusterError("no answer") for _ in items]
+
+    monkeypatch.setattr(world.cluster, "get_objects", refuse)
+    assert observe(world, make_config_map("a")).unread == {("", "ConfigMap"): "no answer"}
+
+
+def test_a_kind_whose_api_is_away_is_not_forgotten(world: World) -> None:
+    """What left the tree meanwhile is still pruned when the API, an aggregated one for example, is back."""
+    api = (f"{GROUP}/v1", "Widget")
+    world.cluster.served.add(api)
+    world.run(make_tree({"redis": [make_widget("a"), make_widget("b")]}), "c1")
+    world.cluster.served.discard(api)
+    fewer = make_tree({"redis": [make_widget("a")]})
+    assert world.run(fewer, "c2").errors == ("nothing is pruned, because Widget could not be read",)
+    assert widget_ref("b") in world.state().entries
+    world.cluster.served.add(api)
+    assert world.run(fewer, "c2").exit_code == 0
+    assert world.names("Widget") == ["a"]
+
+
+WIDGETS = make_tree({"redis": [DEFINITION, make_widget("a"), make_widget("b")]})
+
+
+def test_a_definition_that_was_deleted_comes_back_with_its_objects(world: World) -> None:
+    """In one pass: the definition first, then what it defines."""
+    world.run(WIDGETS, "c1")
+    for ref in [each for each in world.cluster.objects if each.kind in {"Widget", "CustomResourceDefinition"}]:
+        del world.cluster.objects[ref]
+    world.cluster.served.discard((f"{GROUP}/v1", "Widget"))
+    assert world.run(WIDGETS, "c1").exit_code == 0
+    assert world.names("Widget") == ["a", "b"]
+
+
+def test_a_version_that_is_not_served_yet_hides_no_object(world: World) -> None:
+    """The tree goes to v2, whose definition comes with this pass; until then the objects are read as v1."""
+    world.run(WIDGETS, "c1")
+    observed = observe(world, make_widget("a", version="v2"), remembered=(widget_ref("a"), widget_ref("b")))
+    assert {widget_ref("a"), widget_ref("b")} <= observed.live.keys()
+
+
+def test_pods_are_listed_by_namespace(world: World) -> None:
+    """Once each; None where they could not be."""
+    assert list_pods(world.cluster, ["b", "a", "b"]) == {"a": [], "b": []}
+    world.cluster.forbidden = {"Pod"}
+    assert list_pods(world.cluster, ["a"]) == {"a": None}
