@@ -106,7 +106,7 @@ def test_a_field_of_another_that_comes_back_to_us_is_a_gain() -> None:
 
 def test_a_change_from_git_names_nobody() -> None:
     """A field that is still ours is as we left it, though somebody else set it to the same: git changes it."""
-    shared = {"f:data": {"f:key": {}}}
+    shared: Body = {"f:data": {"f:key": {}}}
     live = make_live(make_config_map("a", key="old"), own_entry(shared), make_entry("kubectl-edit", shared))
     applied = make_live(make_config_map("a", key="new"))
     assert diff_live(live, applied) == (FieldChange(path=".data.key", before="old", after="new", by=""),)
