@@ -188,6 +188,9 @@ class Cluster:
             raise ClusterError(
                 f"the API server serves no {kind} of {api_version or 'that group'}", reason="NotServed"
             )
+        if {name, namespace} & {".", ".."}:
+            # As parts of a path they would lead to another resource: DELETE …/.. is a collection.
+            raise ClusterError(f"{kind} {namespace}/{name}: no object has such a name", reason="Invalid")
         root = "/apis/" if "/" in api_version else "/api/"
         place = f"/namespaces/{quote(namespace)}" if namespace and resource.namespaced else ""
         return f"{root}{api_version}{place}/{resource.plural}" + (f"/{quote(name)}" if name else "")

@@ -1,5 +1,6 @@
 """The porch: reads options and the environment, wires adapters into a corridor, prints, exits."""
 
+import io
 import sys
 import tempfile
 import traceback
@@ -39,6 +40,10 @@ cli.add_command(reconcile)
 
 def main() -> None:
     """Run the command line; every outcome is an exit code of docs/exit-codes.md."""
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal or log that cannot show an arrow is no reason to fail after the work is done.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(run(sys.argv[1:]))
 
 

@@ -31,7 +31,7 @@ ESTABLISHED_SECONDS = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one step. `live` is the object afterwards; `uncertain` when nobody knows of a write."""
+    """What became of one step. `live` is the object afterwards; `uncertain` where a write may have been done."""
 
     step: Step
     result: ObjectResult

@@ -114,6 +114,8 @@ def _find_place(error: Exception, folder: str, outermost: str) -> str:
 
 
 def _refuse_unprintable(value: object) -> object:
+    if value is None:
+        return "null"  # Python's word for it would be a text to YAML
     return value if isinstance(value, _PRINTABLE) else _refuse_value(value)
 
 

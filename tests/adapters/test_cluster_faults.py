@@ -10,6 +10,7 @@ from threading import Thread
 import pytest
 
 from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.objects import DeleteRequest, ObjectRef
 from tests.adapters.sending import connect, make_kubeconfig, refused
 from tests.controlplane.server import ControlPlane
 from tests.machine import free_ports
@@ -146,3 +147,14 @@ def test_what_is_no_api_server_is_said_so(page: tuple[type[_Page], Path], status
         cluster.read_discovery()
     assert str(status) in str(error.value)
     assert cluster.requests == 1
+
+
+@pytest.mark.real
+def test_a_name_that_leads_elsewhere_is_refused(controlplane: ControlPlane, namespace: str) -> None:
+    """Two dots in the path of a DELETE would name the collection above; nothing is asked."""
+    ref = ObjectRef(group="", kind="ConfigMap", namespace=namespace, name="..")
+    with connect(controlplane.kubeconfig) as cluster:
+        before = cluster.requests
+        (answer,) = cluster.delete_objects([DeleteRequest(ref=ref, uid="", resource_version="")])
+        assert isinstance(answer, ClusterError)
+        assert cluster.requests == before

@@ -79,6 +79,7 @@ def test_a_kind_that_may_not_be_listed_fails_alone(world: World) -> None:
     world.cluster.forbidden = {"Deployment"}
     report = world.run(REDIS_ALONE, "c2")
     assert bad(report) == ["Deployment/home/redis"]
+    assert not any("Deployment/home/redis" in line for line in world.log)
     assert world.cluster.objects[make_ref("ConfigMap", "redis")]["data"] == {"key": "value"}
     assert "task" in world.names("ConfigMap")
     assert report.errors == ("nothing is pruned, because Deployment could not be read",)

@@ -95,6 +95,13 @@ def test_a_field_that_left_our_entry_changes_the_fingerprint_with_equal_values()
     assert fingerprint(change("metadata/managedFields", [own_entry(fields)])) != fingerprint(LIVE)
 
 
+def test_a_list_item_that_is_no_longer_ours_changes_the_fingerprint() -> None:
+    """`.` is the item itself: without it, the item goes when its other owner leaves."""
+    fields = deepcopy(FIELDS)
+    del fields["f:spec"]["f:template"]["f:spec"]["f:containers"][CONTAINER]["."]
+    assert fingerprint(change("metadata/managedFields", [own_entry(fields)])) != fingerprint(LIVE)
+
+
 def test_a_change_in_git_changes_the_fingerprint() -> None:
     """The same live object is not what another rendered document says."""
     assert fingerprint(LIVE, make_deployment("web", image="image:2")) != fingerprint(LIVE)

@@ -1,5 +1,7 @@
 """What is wrong with objects before anything is written."""
 
+from typing import Any
+
 import pytest
 
 from jsorc_gitops.errors import DefinitionError
@@ -82,10 +84,12 @@ def test_what_jsorc_keeps_in_the_cluster_is_its_own(each: Manifest) -> None:
     assert findings(each) == f"redis: {each.ref}: names that begin with jsorc. are jsorc's own"
 
 
-@pytest.mark.parametrize("kind", ["List", "ConfigMapList"])
-def test_lists_are_refused(kind: str) -> None:
+@pytest.mark.parametrize(
+    ("kind", "fields"), [("List", {}), ("List", {"items": []}), ("ConfigMapList", {"items": []})]
+)
+def test_lists_are_refused(kind: str, fields: dict[str, Any]) -> None:
     """A list of objects has no identity; its items must be documents of their own."""
-    assert findings(make_manifest(kind, items=[])) == (
+    assert findings(make_manifest(kind, **fields)) == (
         f"redis: {kind}/default/x: a list of objects; write its items as documents of their own"
     )
 

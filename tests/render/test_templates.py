@@ -108,6 +108,7 @@ def test_a_file_of_the_folder_may_be_included() -> None:
         ("{{ values.ports | map('string') | join(',') | tojson }}", "1,2"),
         ("{{ values['items'] }}", 5),
         ("{{ values.ports }}", [1, 2]),
+        ("{{ values.nothing }}", None),
     ],
 )
 def test_values_of_any_shape_can_be_written(expression: str, value: Any) -> None:
