@@ -218,6 +218,9 @@ class Cluster:
         except (ApiException, urllib3.exceptions.HTTPError) as error:
             host = self._client.configuration.host
             raise ClusterError(f"the API server {host} does not answer: {_reason_of(error)}") from error
+        except ValueError:
+            # Not chained: the header that cannot be sent, which the error quotes, is the credentials.
+            raise ClusterError("the credentials hold a character that no HTTP header can carry") from None
         return _parse_answer(response.status, data, f"{method} {path}")
 
 
@@ -227,15 +230,21 @@ def _load_configuration(kubeconfig: Path | None, context: str | None) -> Configu
     try:
         config.load_kube_config(config_file=file, context=context, client_configuration=configuration)
     except Exception as error:  # the loader raises whatever it stumbles over in a broken file
-        in_pod = not (file or context) and "KUBERNETES_SERVICE_HOST" in os.environ
-        if not in_pod:
-            what = " ".join(str(error).split())
+        what = " ".join(str(error).split())
+        if file or context or "KUBERNETES_SERVICE_HOST" not in os.environ:
             raise ClusterError(f"no usable kubeconfig: {what}; name one with --kubeconfig") from error
-        config.load_incluster_config(client_configuration=configuration)
+        _load_service_account(configuration)
     configuration.connection_pool_maxsize = IN_FLIGHT
     # A retried write could be written twice, and a redirect could carry our token elsewhere.
     configuration.retries = False
     return configuration
+
+
+def _load_service_account(configuration: Configuration) -> None:
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except (config.ConfigException, OSError) as error:
+        raise ClusterError(f"in a pod, but without a usable ServiceAccount: {error}") from error
 
 
 def _parse_answer(status: int, data: bytes, what: str) -> Answer:

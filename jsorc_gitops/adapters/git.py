@@ -3,6 +3,9 @@
 Only this module knows GitPython. What git refuses comes out as RepositoryError with git's own words.
 """
 
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -87,26 +90,46 @@ class Repository:
         )
         return sorted(entry[3:] for entry in listing.split("\0") if entry)
 
-    def commit_folder(self, folder: str, message: str) -> str:
-        """Commit a folder as it lies on disk and nothing else; what else is staged stays staged.
+    def commit_files(self, paths: Sequence[str], message: str) -> str:
+        """Commit these files as they lie on disk, the missing ones as removed, and nothing else.
 
-        Author, signing and hooks are as git is configured. Returns the new commit, which is made even where the
-        folder is as committed, since the message may be what counts.
+        What else is staged stays staged; .gitignore is not asked. Author, signing and hooks are as git is
+        configured. Returns the new commit, which is made even where the files are as committed, since the
+        message may be what counts. Raises RepositoryError, and leaves the index as it was.
         """
-        staged = None
-        try:
-            staged = self._git.write_tree()
-            self._git.add("--all", "--", folder)
-            self._git.commit("--quiet", "--only", "--allow-empty", "--message", message, "--", folder)
-        except self._failed as error:
-            if staged:
-                self._git.reset("--quiet", staged, "--", folder)
-            raise RepositoryError(f"git refused the commit: {_words(error)}") from error
+        staged = self._write_index()
+        # Lists and messages go by file: a command line takes 128 KiB an argument.
+        with _file_of("\0".join(paths)) as listing, _file_of(message) as text, ExitStack() as undo:
+            chosen = (f"--pathspec-from-file={listing}", "--pathspec-file-nul")
+            undo.callback(self._git.reset, "--quiet", staged, *chosen)
+            try:
+                with Path(listing).open("rb") as stream:
+                    self._git.update_index("--add", "--remove", "-z", "--stdin", istream=stream)
+                options = ("--quiet", "--only", "--allow-empty", "--cleanup=whitespace")
+                self._git.commit(*options, f"--file={text}", *chosen)
+            except self._failed as error:
+                raise RepositoryError(f"git refused the commit: {_words(error)}") from error
+            undo.pop_all()
         return self.get_head()
+
+    def _write_index(self) -> str:
+        try:
+            return str(self._git.write_tree())
+        except self._failed as error:
+            raise RepositoryError(f"the index cannot be committed: {_words(error)}") from error
+
+    @property
+    def prefix(self) -> str:
+        """Where the folder lies in its repository, with '/' at the end; "" at its top."""
+        return self._prefix
 
     def has_history(self, path: str) -> bool:
         """Whether any commit up to HEAD touched this path."""
-        return bool(self._git.rev_list("-1", "HEAD", "--", path))
+        return bool(self._git.rev_list("-1", "HEAD", "--", f":(literal){path}"))
+
+    def is_shallow(self) -> bool:
+        """Whether this clone lacks older commits."""
+        return str(self._git.rev_parse("--is-shallow-repository")) == "true"
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
         """Whether `new` descends from `old`; None where this clone cannot tell (a commit it has not)."""
@@ -124,6 +147,15 @@ class Repository:
         except self._failed:
             return []
         return [line.strip() for line in listing.splitlines() if line.strip()]
+
+
+@contextmanager
+def _file_of(text: str) -> Iterator[str]:
+    """The name of a file that holds this text, and is gone afterwards."""
+    with tempfile.NamedTemporaryFile("w", prefix="jsorc-", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        yield file.name
 
 
 def _words(error: "git.GitCommandError") -> str:

@@ -1,5 +1,6 @@
 """What travels between Jaseci and the rest: the state of a service, and credentials bound to an origin."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -9,6 +10,7 @@ from jsorc_gitops.errors import DefinitionError, SettingsError
 from jsorc_gitops.model.settings import parse_origin
 from jsorc_gitops.model.yaml import parse_documents
 
+_TOKEN = re.compile(r"[!-~]+\Z")  # what an HTTP header can carry as one word
 _FORM = "it holds {origin: URL, token: TOKEN} or {origin: URL, email: …, password: …}"
 
 
@@ -55,9 +57,9 @@ def parse_credentials(text: str, *, source: str, url: str) -> Credentials:
         raise SettingsError(
             f"{source}: the credentials are for another origin than jaseci.url {url}, so they are not sent there"
         )
-    if not data.get("token", "").isascii():
-        raise SettingsError(f"{source}: the token holds a character that no token has; copy it again")
     rest = {key: value.strip() for key, value in data.items() if key != "origin"}
+    if "token" in rest and not _TOKEN.match(rest["token"]):
+        raise SettingsError(f"{source}: the token holds a character that no token has; copy it again")
     return Credentials(origin=origin, **rest)
 
 

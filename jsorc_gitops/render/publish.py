@@ -10,7 +10,7 @@ from typing import Protocol
 from jsorc_gitops.errors import JsorcError, RepositoryError, TreeError
 from jsorc_gitops.model.objects import Manifest, ObjectRef
 from jsorc_gitops.model.services import ServiceFiles
-from jsorc_gitops.model.settings import parse_settings
+from jsorc_gitops.model.settings import DNS_LABEL, parse_settings
 from jsorc_gitops.model.tree import (
     DEFAULT_TREE,
     FOLDER,
@@ -38,12 +38,14 @@ class TreeFolder(Protocol):
 class Repository(Protocol):
     """What publishing asks of git."""
 
+    @property
+    def prefix(self) -> str: ...
     def get_branch(self) -> str: ...
     def get_head(self) -> str: ...
     def list_dirty(self, *paths: str) -> list[str]: ...
     def read_tree(self, revision: str, folder: str) -> dict[str, str]: ...
     def has_history(self, path: str) -> bool: ...
-    def commit_folder(self, folder: str, message: str) -> str: ...
+    def commit_files(self, paths: Sequence[str], message: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +102,7 @@ def commit(
     if dirty := repository.list_dirty("jsorc.yaml", "templates"):
         raise RepositoryError(f"{dirty[0]} is not committed; commit it first, the render commit names its source")
     for service in allow_prune:
-        if not repository.has_history(f"{FOLDER}/{service}"):
+        if not DNS_LABEL.match(service) or not repository.has_history(f"{FOLDER}/{service}"):
             raise RepositoryError(f"--allow-prune {service}: no commit has ever rendered a service of this name")
     committed = repository.read_tree(source, FOLDER)
     changes = diff_manifests(_read_manifests(committed), rendering.manifests)
@@ -112,9 +114,11 @@ def commit(
         source=source,
         digest=compute_digest(rendering.manifests),
         version=version,
-        allow_prune=allow_prune,
+        # One repository may hold several trees, each in its folder, with services of the same name.
+        allow_prune=[f"{repository.prefix}{service}" for service in allow_prune],
     )
-    return repository.commit_folder(FOLDER, message), changes
+    ours = {path for path, text in committed.items() if is_ours(text)} | rendering.files.keys()
+    return repository.commit_files([f"{FOLDER}/{path}" for path in sorted(ours)], message), changes
 
 
 def _overlap(path: str, other: str) -> bool:

@@ -1,5 +1,6 @@
 """The corridor of render up to the commit: when there is one, and what it says."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -22,6 +23,8 @@ class MemoryRepository:
         self.branch = branch
         self.dirty = [dirty] if dirty else []
         self.messages: list[str] = []
+        self.paths: list[str] = []
+        self.prefix = ""
 
     def get_branch(self) -> str:
         if not self.branch:
@@ -40,10 +43,10 @@ class MemoryRepository:
         return self.committed
 
     def has_history(self, path: str) -> bool:
-        return path in {"rendered/redis", "rendered/mail"}
+        return path in {"rendered/redis", "rendered/mail", "rendered/", "rendered/*"}
 
-    def commit_folder(self, folder: str, message: str) -> str:
-        assert folder == "rendered"
+    def commit_files(self, paths: Sequence[str], message: str) -> str:
+        self.paths = list(paths)
         self.messages.append(message)
         return NEXT
 
@@ -125,12 +128,31 @@ def test_a_consent_alone_is_a_commit(tree: dict[str, str]) -> None:
     assert repository.messages[0].endswith("\nJsorc-Prune: mail\n")
 
 
-def test_a_consent_names_a_service() -> None:
-    """A consent with a slip of the pen would consent to nothing, so it is refused before anything is written."""
+def test_a_consent_says_which_folder(tree: dict[str, str]) -> None:
+    """In a monorepo another tree may have a service of the same name; the consent is not for that one."""
+    repository = MemoryRepository(tree)
+    repository.prefix = "deploy/"
+    commit(MemoryFolder(tree), repository, allow_prune=("mail",))
+
+    assert repository.messages[0].endswith("\nJsorc-Prune: deploy/mail\n")
+
+
+def test_what_is_committed(tree: dict[str, str]) -> None:
+    """The files of the tree, and those of ours that HEAD has and the tree has no more; no stranger's."""
+    ours = f"{tree['redis/record.yaml'].splitlines()[0]}\n"
+    repository = MemoryRepository({**tree, "mail/record.yaml": ours, "notes.md": "by hand"})
+    commit(MemoryFolder(dict(tree)), repository)
+
+    assert repository.paths == [f"rendered/{path}" for path in sorted([*tree, "mail/record.yaml"])]
+
+
+@pytest.mark.parametrize("name", ["rediss", "", "*"])
+def test_a_consent_names_a_service(name: str) -> None:
+    """A consent with a slip of the pen is refused before anything is written, and so is one to everything."""
     folder, repository = MemoryFolder({}), MemoryRepository({})
 
-    with pytest.raises(RepositoryError, match="--allow-prune rediss: no commit has ever rendered a service"):
-        commit(folder, repository, allow_prune=("rediss",))
+    with pytest.raises(RepositoryError, match="no commit has ever rendered a service of this name"):
+        commit(folder, repository, allow_prune=(name,))
     assert (folder.files, repository.messages) == ({}, [])
 
 
