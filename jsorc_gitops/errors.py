@@ -7,6 +7,7 @@ JsorcError 1
 ├── RepositoryError     git cannot give or take what is asked
 ├── ClusterError        the API server refused or did not answer
 ├── FormatError         state of a newer version, or state that cannot be read
+├── RefusedError        a pass is refused before its first write
 └── LeaseHeldError 5    another reconciler is at work
 """
 
@@ -56,6 +57,10 @@ class ClusterError(JsorcError):
         self.status = status
         self.reason = reason
         self.causes = causes
+
+
+class RefusedError(JsorcError):
+    """The pass could do harm, so it is refused before its first write; the message says what would allow it."""
 
 
 class LeaseHeldError(JsorcError):

@@ -146,7 +146,9 @@ class Repository:
             listing = str(self._git.log(form, f"{old}..{new}"))
         except self._failed:
             return []
-        return [line.strip() for line in listing.splitlines() if line.strip()]
+        values = [line.strip() for line in listing.splitlines()]
+        mine = [value.removeprefix(self._prefix) for value in values if value.startswith(self._prefix)]
+        return [value for value in mine if value and "/" not in value]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import STAGE_DEFINITIONS, ApplyRequest, Body, compute_stage, sort_key
-from jsorc_gitops.reconcile.ownership import Verdict, compute_conflicts, remove_value
+from jsorc_gitops.reconcile.ownership import UNKNOWN, Verdict, compute_conflicts, remove_value
 from jsorc_gitops.reconcile.plan import (
     Action,
     FieldChange,
@@ -182,7 +182,7 @@ def _resolve(step: Step, answer: Body | ClusterError, *, part_of: str) -> "Apply
     paths = [cause["field"] for cause in answer.causes if "field" in cause]
     adopting = step.action is Action.ADOPT
     conflicts = compute_conflicts(paths, step.manifest.body, step.live, adopting=adopting)
-    if any(not conflict.keys for conflict in conflicts):
+    if any(conflict.owner is UNKNOWN for conflict in conflicts):
         # Set by somebody since we looked: who that is stands in the object as it is now.
         return ClusterError(f"{paths[0]} was set by somebody meanwhile", status=409, reason="Conflict")
     if refusal := format_refusal(conflicts):

@@ -5,9 +5,15 @@ from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, Manifest, ObjectRef
-from jsorc_gitops.model.tree import Tree, record_name, settings_name
+from jsorc_gitops.model.tree import Tree, record_name
 from jsorc_gitops.reconcile.applier import apply_steps
-from jsorc_gitops.reconcile.inventory import State, compute_applyset_id
+from jsorc_gitops.reconcile.guards import (
+    check_repository,
+    find_consents,
+    find_former_homes,
+    is_foreign_namespace,
+)
+from jsorc_gitops.reconcile.inventory import compute_applyset_id
 from jsorc_gitops.reconcile.judge import judge_health, reset_services
 from jsorc_gitops.reconcile.memory import read_state, write_expected, write_settled
 from jsorc_gitops.reconcile.observe import Observation, observe_tree
@@ -21,7 +27,7 @@ def reconcile(tree: Tree, revision: str, doors: Doors, options: Options) -> Repo
     """One pass over a tree at a commit.
 
     Raises ClusterError where the API server cannot be used at all, FormatError where the stored state cannot
-    be read, LeaseHeldError where another pass is at work.
+    be read, RefusedError where another repository was applied last, LeaseHeldError where another pass is at work.
     """
     if not tree.settings.enabled:
         return Report(revision=revision, warnings=("enabled is false in jsorc.yaml: nothing is done",))
@@ -39,8 +45,11 @@ def reconcile(tree: Tree, revision: str, doors: Doors, options: Options) -> Repo
 
 def _converge(run: Pass) -> Report:
     state = read_state(run)
+    check_repository(run, state)
+    consents = find_consents(run, state)
     manifests = _select_manifests(run.tree)
     observed = observe_tree(run.cluster, manifests, state, tree=run.tree.name)
+    warnings = find_former_homes(run, state, observed)
     steps = [
         plan_object(
             each,
@@ -50,19 +59,20 @@ def _converge(run: Pass) -> Report:
             adopt=run.options.adopt,
         )
         for each in manifests
-        if each.ref.group_kind not in observed.unread
+        if each.ref.group_kind not in observed.unread and not is_foreign_namespace(run, each, observed)
     ]
-    prune = find_prune(run, state, observed)
+    prune = find_prune(run, state, observed, consents)
     state = write_expected(run, state, steps, prune)
     outcomes = apply_steps(run, steps)
     results = [each.result for each in outcomes] + _explain_unread(manifests, observed)
     if prune.steps and any(each.is_bad for each in results):
         prune = PrunePlan(refusal=f"{len(prune.steps)} objects are not pruned, because others failed")
     results += prune_objects(run, prune)
-    write_settled(run, state, outcomes, results, prune)
+    write_settled(run, state, outcomes, results, prune, consents=consents)
     changed = any(each.action is not Action.UNCHANGED for each in results)
-    healths = judge_health(run, observed.live, changed=changed)
-    broken = frozenset(each.service for each in results if each.is_bad)
+    bad = [each for each in results if each.is_bad]
+    healths, unseen = judge_health(run, observed.live, changed=changed, without={each.ref for each in bad})
+    broken = frozenset(each.service for each in bad)
     return Report(
         revision=run.revision,
         objects=tuple(results),
@@ -73,8 +83,8 @@ def _converge(run: Pass) -> Report:
             if ref in healths
         ),
         services=tuple(reset_services(run, healths, broken=broken)),
-        warnings=_warn_of_other_homes(run, state, observed),
-        errors=(prune.refusal,) if prune.refusal else (),
+        warnings=warnings,
+        errors=(*((prune.refusal,) if prune.refusal else ()), *unseen),
     )
 
 
@@ -103,20 +113,6 @@ def _select_manifests(tree: Tree) -> list[Manifest]:
         or tree.records[each.service].keep_alive
         or each.ref.name == record_name(tree.name, each.service)
     ]
-
-
-def _warn_of_other_homes(run: Pass, state: State, observed: Observation) -> tuple[str, ...]:
-    """On a tree's first pass: whether it may have moved, since a new home namespace knows nothing of the old."""
-    if state.settled:
-        return ()
-    name = settings_name(run.tree.name)
-    homes = sorted(ref.namespace for ref in observed.live if (ref.kind, ref.name) == ("ConfigMap", name))
-    return tuple(
-        f"tree {run.tree.name} has been applied from namespace {home}, too; if `namespace` was changed, its "
-        "objects there are still running: change it back, remove the services, then change it"
-        for home in homes
-        if home != run.namespace
-    )
 
 
 def _explain_unread(manifests: Sequence[Manifest], observed: Observation) -> list[ObjectResult]:

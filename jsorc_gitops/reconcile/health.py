@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, ObjectRef
 
 # Why a container waits that will not start by waiting longer.
@@ -42,12 +43,12 @@ class Health:
     message: str
 
 
-def compute_health(ref: ObjectRef, live: Body | None, pods: Iterable[Body] | None) -> Health:
-    """Judge one workload by its status and all its pods; pods None means that they could not be listed."""
+def compute_health(ref: ObjectRef, live: Body | None, pods: Iterable[Body] | ClusterError) -> Health:
+    """Judge one workload by its status and all its pods, or say why those could not be listed."""
     if live is None:
         return Health(ref=ref, status=Status.UNKNOWN, message="not in the cluster")
-    if pods is None:
-        return Health(ref=ref, status=Status.UNKNOWN, message="its pods could not be listed")
+    if isinstance(pods, ClusterError):
+        return Health(ref=ref, status=Status.UNKNOWN, message=f"its pods could not be listed: {pods}")
     # A pod that ended (evicted, for one) stays in the list, but its controller has replaced it.
     own = [pod for pod in pods if _selects(live, pod) and pod.get("status", {}).get("phase") not in _ENDED]
     if cause := _find_doom(own):

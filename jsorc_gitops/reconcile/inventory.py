@@ -63,10 +63,7 @@ def compute_applyset_id(tree: str, namespace: str) -> str:
 
 def format_state(state: State, *, tree: str, namespace: str) -> dict[str, Any]:
     """The state as its ConfigMap."""
-    entries = [
-        [*_format_ref(entry.ref), entry.service, entry.uid, entry.fingerprint]
-        for entry in sorted(state.entries.values(), key=lambda each: each.ref)
-    ]
+    entries = [_format_entry(state.entries[ref]) for ref in sorted(state.entries)]
     summary = {"version": VERSION, "tree": tree, "revision": state.revision, "settled": state.settled}
     metadata: dict[str, Any] = {
         "name": state_name(tree),
@@ -112,18 +109,28 @@ def parse_state(body: Body | None) -> State:
         )
     except (ValueError, KeyError, TypeError, OSError, EOFError, zlib.error) as error:
         raise FormatError(
-            f"{where} cannot be read ({type(error).__name__}); restore it, or delete it and run with --adopt"
+            f"{where} cannot be read ({type(error).__name__}); delete it, and the next pass builds it anew from "
+            "the marks on the objects"
         ) from error
 
 
-def _format_ref(ref: ObjectRef) -> list[str]:
-    return [ref.group, ref.kind, ref.namespace, ref.name]
+def _format_entry(entry: Entry) -> dict[str, str]:
+    ref = entry.ref
+    return {
+        "group": ref.group,
+        "kind": ref.kind,
+        "namespace": ref.namespace,
+        "name": ref.name,
+        "service": entry.service,
+        "uid": entry.uid,
+        "fingerprint": entry.fingerprint,
+    }
 
 
-def _parse_entry(row: list[str]) -> Entry:
-    group, kind, namespace, name, service, uid, fingerprint = row
-    ref = ObjectRef(group=group, kind=kind, namespace=namespace, name=name)
-    return Entry(ref=ref, service=service, uid=uid, fingerprint=fingerprint)
+def _parse_entry(row: Mapping[str, str]) -> Entry:
+    """Keys that a later jsorc adds within this version are passed over."""
+    ref = ObjectRef(group=row["group"], kind=row["kind"], namespace=row["namespace"], name=row["name"])
+    return Entry(ref=ref, service=row["service"], uid=row["uid"], fingerprint=row["fingerprint"])
 
 
 def _format_kinds(refs: Iterable[ObjectRef]) -> str:

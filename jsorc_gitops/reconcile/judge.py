@@ -1,6 +1,6 @@
 """After applying: how the workloads are, and which Jaseci services are reset."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError
@@ -17,20 +17,30 @@ from jsorc_gitops.reconcile.resets import (
     Verdict,
     check_dependencies,
     check_pods,
+    find_unjudged,
     judge_answer,
     judge_reset,
     order_services,
 )
 
 
-def judge_health(run: Pass, live: Mapping[ObjectRef, Body], *, changed: bool) -> dict[ObjectRef, Health]:
-    """The health of every workload of the services kept alive; `changed` says that `live` is out of date."""
+def judge_health(
+    run: Pass, live: Mapping[ObjectRef, Body], *, changed: bool, without: Collection[ObjectRef]
+) -> tuple[dict[ObjectRef, Health], list[str]]:
+    """The health of every workload of the services kept alive, and what could not be read for it.
+
+    `changed` says that `live` is out of date, `without` leaves out what was refused or failed.
+    """
     records = [record for record in run.tree.records.values() if record.keep_alive]
-    workloads = [ref for record in records for ref in record.workloads]
+    workloads = [ref for record in records for ref in record.workloads if ref not in without]
+    errors: list[str] = []
     if changed:
-        live = _read_again(run, workloads)
+        live = _read_again(run, workloads, errors)
     pods = list_pods(run.cluster, {ref.namespace for ref in workloads})
-    return {ref: compute_health(ref, live.get(ref), pods[ref.namespace]) for ref in workloads}
+    errors += [
+        f"pods in {name} could not be listed: {each}" for name, each in pods.items() if not isinstance(each, list)
+    ]
+    return {ref: compute_health(ref, live.get(ref), pods[ref.namespace]) for ref in workloads}, errors
 
 
 def reset_services(
@@ -45,15 +55,18 @@ def reset_services(
         return []
     resets = _Resets(run, jaseci)
     verdicts: dict[str, ServiceVerdict] = {}
+    others: dict[str, ServiceVerdict] = {}
     for name in order_services(run.tree.records):
         record = run.tree.records[name]
         if name in broken:
             reason = "its objects could not be applied"
             verdicts[name] = ServiceVerdict(service=name, verdict=Verdict.WAITING, reason=reason)
             continue
-        verdicts[name] = (
-            check_pods(record, healths) or check_dependencies(record, verdicts) or resets.bring_up(record)
-        )
+        waiting = check_pods(record, healths)
+        if not waiting:
+            for other in find_unjudged(record, run.tree.records, {*verdicts, *others}):
+                others[other.name] = resets.look_at(other)
+        verdicts[name] = waiting or check_dependencies(record, {**others, **verdicts}) or resets.bring_up(record)
     return list(verdicts.values())
 
 
@@ -68,6 +81,12 @@ class _Resets:
     def bring_up(self, record: ServiceRecord) -> ServiceVerdict:
         before = self._jaseci.get_state(record.jaseci_name)
         return judge_answer(record, before) or self._reset(record, before)
+
+    def look_at(self, record: ServiceRecord) -> ServiceVerdict:
+        """Whether a service runs that others depend on, though it is not ours to reset."""
+        answer = self._jaseci.get_state(record.jaseci_name)
+        verdict = judge_answer(record, answer)
+        return verdict or ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=answer.detail)
 
     def _reset(self, record: ServiceRecord, before: Answer) -> ServiceVerdict:
         try:
@@ -100,11 +119,12 @@ class _Resets:
         return failures
 
 
-def _read_again(run: Pass, workloads: Iterable[ObjectRef]) -> dict[ObjectRef, Body]:
+def _read_again(run: Pass, workloads: Iterable[ObjectRef], errors: list[str]) -> dict[ObjectRef, Body]:
     kinds = {ref.group_kind: (run.tree.manifests[ref].api_version, ref.kind) for ref in workloads}
     found: dict[ObjectRef, Body] = {}
-    for answer in list_kinds(run.cluster, kinds, tree=run.tree.name).values():
-        # A kind that cannot be listed leaves its workloads unknown, which resets nothing.
-        if not isinstance(answer, ClusterError):
+    for (_, kind), answer in list_kinds(run.cluster, kinds, tree=run.tree.name).items():
+        if isinstance(answer, ClusterError):
+            errors.append(f"{kind} could not be read after applying: {answer}")
+        else:
             found |= answer
     return found

@@ -1,6 +1,6 @@
 """Reads and writes what jsorc remembers in the cluster between passes: the state and the ledger of a tree."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError
@@ -14,14 +14,17 @@ from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.report import ObjectResult
 
 
-def read_state(run: Pass) -> State:
-    """Raises ClusterError, or FormatError where the state is of a newer jsorc or broken."""
-    return parse_state(_get_config_map(run, state_name(run.tree.name)))
+def read_state(run: Pass, *, namespace: str = "") -> State:
+    """The tree's state in a namespace, its home by default.
+
+    Raises ClusterError, or FormatError where the state is of a newer jsorc or broken.
+    """
+    return parse_state(_get_config_map(run, state_name(run.tree.name), namespace or run.namespace))
 
 
 def read_ledger(run: Pass) -> Ledger:
     """Raises ClusterError, or FormatError where the ledger is of a newer jsorc or broken."""
-    return parse_ledger(_get_config_map(run, ledger_name(run.tree.name)))
+    return parse_ledger(_get_config_map(run, ledger_name(run.tree.name), run.namespace))
 
 
 def write_ledger(run: Pass, ledger: Ledger) -> Ledger:
@@ -47,8 +50,13 @@ def write_settled(
     outcomes: Sequence[Outcome],
     results: Sequence[ObjectResult],
     prune: PrunePlan,
+    *,
+    consents: Collection[str],
 ) -> None:
-    """After a pass, write down what is there now, if that differs from what is stored."""
+    """After a pass, write down what is there now, if that differs from what is stored.
+
+    A pass that ends well uses up the consents in its commits, whether there was something to prune or not.
+    """
     entries = _compute_entries(state.entries, outcomes)
     left = {Action.PRUNE, Action.RELEASE, Action.YIELD}
     for ref in (*prune.gone, *(each.ref for each in results if each.action in left and not each.error)):
@@ -56,7 +64,8 @@ def write_settled(
     clean = not prune.refusal and not any(each.is_bad for each in results)
     settled = run.revision if clean else state.settled
     # A new commit that changes nothing is no reason to write; one that ends an unsettled state is.
-    if entries != state.entries or not state.resource_version or (clean and state.settled != state.revision):
+    ends = clean and (bool(consents) or state.settled != state.revision) and settled != state.settled
+    if entries != state.entries or not state.resource_version or ends:
         revision = _next_revision(run, state, prune)
         _write_state(run, replace(state, revision=revision, settled=settled, entries=entries))
 
@@ -85,8 +94,8 @@ def _compute_entries(before: Mapping[ObjectRef, Entry], outcomes: Sequence[Outco
     return entries
 
 
-def _get_config_map(run: Pass, name: str) -> Body | None:
-    ref = ObjectRef(group="", kind="ConfigMap", namespace=run.namespace, name=name)
+def _get_config_map(run: Pass, name: str, namespace: str) -> Body | None:
+    ref = ObjectRef(group="", kind="ConfigMap", namespace=namespace, name=name)
     (answer,) = run.cluster.get_objects([("v1", ref)])
     if isinstance(answer, ClusterError):
         raise answer

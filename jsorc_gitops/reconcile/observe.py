@@ -64,12 +64,11 @@ def list_kinds(
     }
 
 
-def list_pods(cluster: Cluster, namespaces: Iterable[str]) -> dict[str, list[Body] | None]:
-    """All pods of each namespace; None for one whose pods could not be listed."""
-    found: dict[str, list[Body] | None] = {}
+def list_pods(cluster: Cluster, namespaces: Iterable[str]) -> dict[str, list[Body] | ClusterError]:
+    """All pods of each namespace, or why they could not be listed."""
+    found = {}
     for namespace in sorted(set(namespaces)):
-        (answer,) = cluster.list_objects([("v1", "Pod")], namespace=namespace)
-        found[namespace] = None if isinstance(answer, ClusterError) else answer
+        (found[namespace],) = cluster.list_objects([("v1", "Pod")], namespace=namespace)
     return found
 
 

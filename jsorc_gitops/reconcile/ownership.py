@@ -52,7 +52,8 @@ class Owner:
     time: str
 
 
-_NOBODY = Owner(manager="unknown", operation="", subresource="", time="")
+UNKNOWN = Owner(manager="unknown", operation="", subresource="", time="")
+_BEFORE = Owner(manager="before-first-apply", operation="Update", subresource="", time="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,10 +146,12 @@ def find_own_paths(live: Body) -> frozenset[str]:
 def compute_conflicts(paths: Iterable[str], desired: Body, live: Body, *, adopting: bool) -> tuple[Conflict, ...]:
     """Judge the fields that the server names in a conflict (its causes' `field`)."""
     owned = find_owners(live)
+    # Fields that no entry covers were set before anybody applied. Where there are entries, they were
+    # set since we looked, by an owner we do not know, who is not overridden.
+    unowned = UNKNOWN if live["metadata"].get("managedFields") else _BEFORE
     conflicts = []
     for path in dict.fromkeys(paths):
-        # Written since we looked, it has an owner we do not know, who is not overridden.
-        found = owned.get(path, Owned(owner=_NOBODY, keys=()))
+        found = owned.get(path, Owned(owner=unowned, keys=()))
         ours, theirs = (find_value(body, found.keys) if found.keys else None for body in (desired, live))
         if is_masked(live, path):
             ours = theirs = MASK

@@ -171,19 +171,20 @@ def _decide(
 ) -> tuple[Action, str]:
     if live is None:
         return Action.CREATE, "deleted by somebody since the last pass" if entry and entry.uid else "new"
-    if entry and entry.uid == live["metadata"]["uid"]:
+    holder = (live["metadata"].get("labels") or {}).get(PART_OF_LABEL, "")
+    # Another set that took it over, as ours may with --adopt, keeps it: two would take it in turns for ever.
+    taken = holder.startswith("applyset-") and holder != part_of
+    if entry and entry.uid == live["metadata"]["uid"] and not taken:
         if entry.fingerprint == compute_fingerprint(manifest, live) and holds_git_data(manifest, live):
             return Action.UNCHANGED, ""
         return Action.CONFIGURE, "changed"
-    labels = live["metadata"].get("labels") or {}
-    if labels.get(PART_OF_LABEL) == part_of and find_own_entry(live):
+    if holder == part_of and find_own_entry(live):
         return Action.CONFIGURE, "ours by its marks, unknown to the inventory"
-    # A Namespace that the tree merely needs gets our labels and is never deleted, so it need not be ours.
-    needed = manifest.ref.group_kind == ("", "Namespace") and not manifest.service
-    if adopt or needed:
+    if adopt:
         return Action.ADOPT, "existed before"
-    holders = ", ".join(sorted({each.owner.manager for each in find_owners(live).values()})) or "nobody"
-    return Action.REFUSE, f"exists and is not ours (its fields are set by {holders}); --adopt takes it over"
+    managers = ", ".join(sorted({each.owner.manager for each in find_owners(live).values()}))
+    whose = f"it is part of {holder}" if taken else f"its fields are set by {managers or 'nobody'}"
+    return Action.REFUSE, f"exists and is not ours ({whose}); --adopt takes it over"
 
 
 def plan_removal(entry: Entry, live: Body, *, part_of: str) -> Step:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Body, DeleteRequest
+from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Body, DeleteRequest, ObjectRef
 from jsorc_gitops.reconcile.applier import ATTEMPTS, is_stale
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State
 from jsorc_gitops.reconcile.observe import Observation
@@ -11,35 +11,30 @@ from jsorc_gitops.reconcile.plan import Action, PrunePlan, Step, make_release_pa
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.report import ObjectResult
 
-TRAILER = "Jsorc-Prune"
-
 _MARKS = (PART_OF_LABEL, SERVICE_LABEL, TREE_LABEL)
 
 
-def find_prune(run: Pass, state: State, observed: Observation) -> PrunePlan:
-    """What is to be pruned, with git asked for proof and consent only where something is."""
-    absent = {ref.group_kind for ref in state.entries if ref not in run.tree.manifests}
+def find_prune(run: Pass, state: State, observed: Observation, consents: Collection[str]) -> PrunePlan:
+    """What is to be pruned, with git asked for proof only where something is."""
+    desired = run.tree.manifests.keys() | _left_alone(run, state)
+    absent = {ref.group_kind for ref in state.entries if ref not in desired}
     if not absent:
         return PrunePlan()
-    history = run.doors.history
-    descends = run.options.allow_rewind or history.is_ancestor(state.revision, run.revision) is True
+    descends = run.options.allow_rewind or run.doors.history.is_ancestor(state.revision, run.revision) is True
     # A kind that is not served now is no proof that its objects are gone.
     unserved = {of for of in absent if run.cluster.find_api_version(*of) is None}
     if unread := unserved.union(observed.unread):
         kinds = ", ".join(sorted(kind for _, kind in unread))
         refusal = f"nothing is pruned, because {kinds} could not be read"
         return PrunePlan(refusal=refusal, rewinds=not descends)
-    consents: Collection[str] = ("*",)
-    if not run.options.allow_prune:
-        consents = history.list_trailers(state.settled, run.revision, TRAILER) if state.settled else ()
-    return plan_prune(
-        state,
-        run.tree.manifests.keys(),
-        observed.live,
-        part_of=run.part_of,
-        descends=descends,
-        consents=consents,
-    )
+    return plan_prune(state, desired, observed.live, part_of=run.part_of, descends=descends, consents=consents)
+
+
+def _left_alone(run: Pass, state: State) -> set[ObjectRef]:
+    """What belongs to services that are in the tree but not kept alive: it is neither applied nor pruned."""
+    records = run.tree.records
+    asleep = {name for name, record in records.items() if not record.keep_alive}
+    return {ref for ref, entry in state.entries.items() if entry.service in asleep}
 
 
 def prune_objects(run: Pass, prune: PrunePlan) -> list[ObjectResult]:

@@ -1,6 +1,6 @@
 """Which Jaseci services are reset, and why; decides only (DESIGN §7)."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from graphlib import TopologicalSorter
@@ -64,6 +64,14 @@ def check_dependencies(record: ServiceRecord, verdicts: Mapping[str, ServiceVerd
         return None
     reason = ", ".join(f"{name} is {verdicts[name].verdict}" for name in waiting)
     return ServiceVerdict(service=record.name, verdict=Verdict.BLOCKED, reason=reason)
+
+
+def find_unjudged(
+    record: ServiceRecord, records: Mapping[str, ServiceRecord], known: Collection[str]
+) -> list[ServiceRecord]:
+    """The Jaseci services it depends on that no verdict is known of: they are not kept alive here."""
+    missing = [records[name] for name in record.depends_on if name in records and name not in known]
+    return [each for each in missing if each.via == "jaseci"]
 
 
 def judge_answer(record: ServiceRecord, answer: Answer) -> ServiceVerdict | None:

@@ -9,6 +9,7 @@ from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.reconcile.resets import Verdict
 from tests.reconcile.builders import HOME, make_body, make_config_map, make_deployment, make_ref, make_tree
+from tests.reconcile.hooks import Killed
 from tests.reconcile.world import World
 
 REDIS = [make_deployment("redis", service="redis"), make_config_map("redis", service="redis")]
@@ -176,6 +177,21 @@ def test_the_home_namespace_is_made_by_the_first_pass(world: World) -> None:
     assert world.writes == []
 
 
+def test_the_home_namespace_that_a_killed_pass_made_is_ours(world: World) -> None:
+    """It carries our mark from its first moment, so that it is neither refused nor reported as taken over."""
+    world.cluster.objects.clear()
+    world.kill_at(0, done=True)
+    with pytest.raises(Killed):
+        world.run(WITH_HOME)
+    world.survive()
+    assert actions(world.run(WITH_HOME))["Namespace/home"] is Action.UNCHANGED
+
+
+def test_a_first_pass_warns_of_nothing(world: World) -> None:
+    """There is no other home."""
+    assert world.run(REDIS_ALONE).warnings == ()
+
+
 def test_a_home_namespace_that_is_not_in_the_tree_is_not_made(world: World) -> None:
     """It is somebody else's to make, or the settings are wrong."""
     world.cluster.objects.clear()
@@ -210,15 +226,3 @@ def test_lost_state_is_built_again_from_the_marks(world: World) -> None:
     assert set(world.state().entries) == set(TREE.manifests)
     world.run(TREE)
     assert world.writes == []
-
-
-def test_a_tree_that_moved_is_told(world: World) -> None:
-    """Another home namespace has no memory of what the old one runs; the first pass there says so, once."""
-    world.run(REDIS_ALONE)
-    world.cluster.put(make_body("Namespace", "new", namespace=""))
-    moved = make_tree({"redis": REDIS}, namespace="new", shared=[make_body("Namespace", "new", namespace="")])
-    report = world.run(moved, options=Options(adopt=True))
-    assert [each.partition(";")[0] for each in report.warnings] == [
-        "tree default has been applied from namespace home, too"
-    ]
-    assert world.run(moved).warnings == ()

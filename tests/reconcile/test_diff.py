@@ -80,6 +80,14 @@ def test_a_change_names_who_had_set_what_goes() -> None:
     )
 
 
+def test_a_change_of_what_is_still_ours_is_gits() -> None:
+    """Another manager set our value, too; that it changes now is nobody's hand but a commit's."""
+    fields: Body = {"f:data": {"f:key": {}}}
+    live = make_live(make_config_map("a", key="old"), own_entry(fields), make_entry("kubectl-edit", fields))
+    (change,) = diff_live(live, make_live(make_config_map("a")))
+    assert (change.before, change.after, change.by) == ("old", "value", "")
+
+
 @pytest.mark.parametrize("field", ["data", "stringData"])
 def test_a_secrets_values_are_masked(field: str) -> None:
     """That they change is said, how is not."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.reconcile.health import Status, compute_health, is_ready
 from tests.reconcile.builders import Body, make_deployment, make_live, make_ref
 
@@ -33,8 +34,11 @@ def test_what_is_not_there_is_unknown() -> None:
 
 def test_pods_that_could_not_be_listed_leave_it_unknown() -> None:
     """A status without its pods says nothing of old ones that still answer."""
-    health = compute_health(REF, make_live(make_deployment("web")), None)
-    assert (health.status, health.message) == (Status.UNKNOWN, "its pods could not be listed")
+    health = compute_health(REF, make_live(make_deployment("web")), ClusterError("pods is forbidden"))
+    assert (health.status, health.message) == (
+        Status.UNKNOWN,
+        "its pods could not be listed: pods is forbidden",
+    )
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,15 @@ def test_the_ledger_says_pending_before_and_done_after(world: World) -> None:
     assert datetime.fromisoformat(pending.at).tzinfo
 
 
+def test_every_reset_has_its_own_time(world: World) -> None:
+    """The entry is of the last one."""
+    world.run(TREE)
+    first = entry(world).at
+    world.jaseci.states["redis"] = ServiceState.STOPPED
+    world.run(TREE)
+    assert datetime.fromisoformat(entry(world).at) > datetime.fromisoformat(first)
+
+
 @pytest.mark.parametrize("outcome", ["no rights", ServiceState.FAILED], ids=["refused", "failed again"])
 def test_failures_in_a_row_are_counted_until_one_succeeds(world: World, outcome: ServiceState | str) -> None:
     """The count is what the pause before the next one will be made of."""

@@ -155,7 +155,7 @@ def test_a_version_that_is_not_served_yet_hides_no_object(world: World) -> None:
 
 
 def test_pods_are_listed_by_namespace(world: World) -> None:
-    """Once each; None where they could not be."""
+    """Once each; where they could not be, it is said why."""
     assert list_pods(world.cluster, ["b", "a", "b"]) == {"a": [], "b": []}
     world.cluster.forbidden = {"Pod"}
-    assert list_pods(world.cluster, ["a"]) == {"a": None}
+    assert {name: str(why) for name, why in list_pods(world.cluster, ["a"]).items()} == {"a": "Pod is forbidden"}

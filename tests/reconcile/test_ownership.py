@@ -190,11 +190,17 @@ def test_a_field_that_is_named_twice_is_one_conflict() -> None:
 
 def test_a_field_whose_owner_we_have_not_seen_is_not_overridden() -> None:
     """Written since the plan was made: it fails, and does not drag the whole object into the message."""
-    (conflict,) = compute_conflicts(
-        [".data.new"], {"data": {"new": "1"}}, make_live(make_body("ConfigMap", "a")), adopting=False
-    )
+    live = make_live(make_body("ConfigMap", "a"), make_entry("a", {"f:data": {"f:old": {}}}))
+    (conflict,) = compute_conflicts([".data.new"], {"data": {"new": "1"}}, live, adopting=False)
     assert (conflict.verdict, conflict.owner.manager) == (Verdict.FAIL, "unknown")
     assert (conflict.ours, conflict.theirs) == (None, None)
+
+
+def test_what_was_set_before_anybody_applied_is_taken_back() -> None:
+    """Somebody stripped managedFields and edited: the server calls the owner before-first-apply."""
+    live = make_live(make_body("ConfigMap", "a", data={"key": "hand"}))
+    (conflict,) = compute_conflicts([".data.key"], {"data": {"key": "git"}}, live, adopting=False)
+    assert (conflict.verdict, conflict.owner.manager) == (Verdict.TAKE, "before-first-apply")
 
 
 def test_a_conflict_over_a_secret_shows_no_value() -> None:

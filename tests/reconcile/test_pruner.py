@@ -54,15 +54,15 @@ def test_it_goes_in_reverse_after_everything_was_applied(world: World) -> None:
 def test_git_is_asked_for_proof_and_consent(world: World) -> None:
     """Proof since the commit last applied, consent since the last that was settled."""
     world.run(AFTER, "c2")
-    assert [line for line in world.log if line.startswith(("ancestor", "trailers"))] == [
+    assert {line for line in world.log if line.startswith(("ancestor", "trailers"))} == {
         "ancestor c1 c2",
         "trailers c1 c2 Jsorc-Prune",
-    ]
+    }
 
 
-def test_git_is_not_asked_where_nothing_is_missing(world: World) -> None:
-    """Under --from-cluster there may be no git at all."""
-    world.run(BEFORE, "c2")
+def test_git_is_not_asked_at_the_same_commit(world: World) -> None:
+    """A commit proves itself, and its consents were counted when it came."""
+    world.run(BEFORE, "c1")
     assert not any(line.startswith(("ancestor", "trailers")) for line in world.log)
 
 
@@ -75,7 +75,8 @@ def test_a_commit_that_does_not_descend_prunes_nothing(world: World) -> None:
 
 
 def test_a_commit_that_git_does_not_know_prunes_nothing(world: World) -> None:
-    """A shallow clone cannot prove descent."""
+    """A shallow clone cannot prove descent; it applies all the same."""
+    world.history.shallow = True
     assert "does not descend" in world.run(AFTER, "cX").errors[0]
     assert "old" in world.names("ConfigMap")
 

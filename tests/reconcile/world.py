@@ -52,12 +52,16 @@ class FakeHistory:
         self.log = log
         self.commits: list[str] = ["c1", "c2", "c3", "c4"]
         self.trailers: dict[str, list[str]] = {}
+        self.shallow = False
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
         self.log.append(f"ancestor {old} {new}")
         if old not in self.commits or new not in self.commits:
             return None
         return self.commits.index(old) <= self.commits.index(new)
+
+    def is_shallow(self) -> bool:
+        return self.shallow
 
     def list_trailers(self, old: str, new: str, key: str) -> list[str]:
         self.log.append(f"trailers {old} {new} {key}")

@@ -1,0 +1,75 @@
+"""Asked before a pass writes anything: whether it may, what git consents to, what it would leave behind."""
+
+from jsorc_gitops.errors import FormatError, RefusedError
+from jsorc_gitops.model.objects import Manifest
+from jsorc_gitops.model.tree import settings_name
+from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, State
+from jsorc_gitops.reconcile.memory import read_state
+from jsorc_gitops.reconcile.observe import Observation
+from jsorc_gitops.reconcile.ports import Pass
+
+PRUNE_TRAILER = "Jsorc-Prune"
+EVERYTHING = "*"  # the consent that only the command line gives
+
+
+def check_repository(run: Pass, state: State) -> None:
+    """Refuse a repository that has never heard of the commit that was applied last.
+
+    Raises RefusedError. Two repositories that take turns in one home namespace would prune each other's
+    objects. A shallow clone may be the right one: it applies, and proves nothing to the pruner.
+    """
+    if state.revision in {"", run.revision} or run.options.allow_rewind:
+        return
+    history = run.doors.history
+    if history.is_ancestor(state.revision, run.revision) is None and not history.is_shallow():
+        raise RefusedError(
+            f"commit {state.revision[:12]}, which was applied last to tree {run.tree.name} in namespace "
+            f"{run.namespace}, is unknown to this repository: another one uses the same namespace, or history "
+            "was rewritten; choose another `namespace`, or pass --allow-rewind if this repository takes over"
+        )
+
+
+def find_consents(run: Pass, state: State) -> frozenset[str]:
+    """The services whose pruning is consented to: in commits since the last settled one, or just now."""
+    if run.options.allow_prune:
+        return frozenset({EVERYTHING})
+    if state.settled in {"", run.revision}:
+        return frozenset()
+    trailers = run.doors.history.list_trailers(state.settled, run.revision, PRUNE_TRAILER)
+    return frozenset(trailers) - {EVERYTHING}
+
+
+def is_foreign_namespace(run: Pass, manifest: Manifest, observed: Observation) -> bool:
+    """Whether it is a Namespace that the tree merely needs and that is there already, not made by us.
+
+    Such a one is left as it is: it is enough that it exists.
+    """
+    if manifest.ref.group_kind != ("", "Namespace") or manifest.service:
+        return False
+    live = observed.live.get(manifest.ref)
+    return live is not None and (live["metadata"].get("labels") or {}).get(PART_OF_LABEL) != run.part_of
+
+
+def find_former_homes(run: Pass, state: State, observed: Observation) -> tuple[str, ...]:
+    """On the first pass in a home namespace: warnings where this very tree lived in another one before.
+
+    Its state stayed there, so nobody would prune what it runs.
+    """
+    if state.resource_version:
+        return ()
+    name = settings_name(run.tree.name)
+    homes = {ref.namespace for ref in observed.live if (ref.kind, ref.name) == ("ConfigMap", name)}
+    return tuple(
+        f"this repository has been applied from namespace {home}, too; if `namespace` was changed in jsorc.yaml, "
+        f"what it runs there stays: change it back, remove the services, reconcile, then change it"
+        for home in sorted(homes - {run.namespace})
+        if _was_ours(run, home)
+    )
+
+
+def _was_ours(run: Pass, home: str) -> bool:
+    try:
+        revision = read_state(run, namespace=home).revision
+    except FormatError:
+        return False
+    return bool(revision) and run.doors.history.is_ancestor(revision, run.revision) is True

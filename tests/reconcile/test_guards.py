@@ -1,0 +1,107 @@
+"""guards: what a pass asks before it writes, and what of others it leaves alone."""
+
+from typing import Any
+
+import pytest
+
+from jsorc_gitops.errors import RefusedError
+from jsorc_gitops.model.jaseci import ServiceState
+from jsorc_gitops.reconcile.inventory import PART_OF_LABEL
+from jsorc_gitops.reconcile.ports import Options
+from jsorc_gitops.reconcile.resets import Verdict
+from tests.reconcile.builders import HOME, make_body, make_config_map, make_deployment, make_ref, make_tree
+from tests.reconcile.world import World
+
+REDIS = [make_deployment("redis", service="redis"), make_config_map("redis", service="redis")]
+TASK = [make_config_map("task", service="task")]
+TREE = make_tree({"redis": REDIS, "task": TASK}, records={"task": {"depends_on": ("redis",)}})
+REDIS_ALONE = make_tree({"redis": REDIS})
+WITH_HOME = make_tree({"redis": REDIS}, shared=[make_body("Namespace", HOME, namespace="")])
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+def test_a_tree_that_moved_home_is_warned_of_what_it_left(world: World) -> None:
+    """The state of the new home knows nothing of the old one's objects; said once, at the first pass."""
+    world.run(REDIS_ALONE)
+    world.cluster.put(make_body("Namespace", "elsewhere", namespace=""))
+    moved = make_tree({"task": TASK}, namespace="elsewhere")
+    (warning,) = world.run(moved).warnings
+    assert warning.startswith("this repository has been applied from namespace home, too;")
+    assert world.run(moved).warnings == ()
+
+
+def test_another_repositorys_tree_is_no_move(world: World) -> None:
+    """Trees of one name in several namespaces are usual, and nobody's business here."""
+    world.run(REDIS_ALONE, "c1")
+    world.cluster.put(make_body("Namespace", "elsewhere", namespace=""))
+    world.history.commits = ["d1"]
+    assert world.run(make_tree({"task": TASK}, namespace="elsewhere"), "d1").warnings == ()
+
+
+def test_another_repository_is_refused(world: World) -> None:
+    """Two that take turns in one home namespace would prune each other's objects; nothing is written."""
+    world.run(REDIS_ALONE, "c1")
+    world.history.commits = ["d1"]
+    with pytest.raises(RefusedError, match=r"commit c1, which was applied last .* is unknown to this repository"):
+        world.run(make_tree({"task": TASK}), "d1")
+    assert world.writes == []
+    assert world.log[-1] == "lease release"
+
+
+def test_another_repository_may_take_over(world: World) -> None:
+    """On demand, what it does not have is pruned as after any rewind."""
+    world.run(REDIS_ALONE, "c1")
+    world.history.commits = ["d1"]
+    report = world.run(make_tree({"task": TASK}), "d1", Options(allow_rewind=True))
+    assert (report.exit_code, world.names("Deployment")) == (0, [])
+
+
+def test_what_is_not_kept_alive_is_not_pruned(world: World) -> None:
+    """An object that leaves the definition of a service that is not kept alive stays until it is again."""
+    world.run(TREE)
+    fewer = make_tree({"redis": REDIS[:1], "task": TASK}, records={"redis": {"keep_alive": False}})
+    assert world.run(fewer, "c2").exit_code == 0
+    assert "redis" in world.names("ConfigMap")
+    world.run(make_tree({"redis": REDIS[:1], "task": TASK}), "c3")
+    assert "redis" not in world.names("ConfigMap")
+
+
+def test_a_namespace_that_is_merely_needed_is_left_as_it_is(world: World) -> None:
+    """It is enough that it exists: two trees that need it do not write their marks in turns."""
+    world.run(WITH_HOME)
+    live = world.cluster.objects[make_ref("Namespace", HOME, namespace="")]
+    assert PART_OF_LABEL not in live["metadata"]["labels"]
+
+
+def test_forbidden_pods_are_an_error(world: World) -> None:
+    """Objects are applied, but nobody knows how they are: exit 1, with the server's reason."""
+    world.cluster.forbidden = {"Pod"}
+    report = world.run(REDIS_ALONE)
+    assert (report.exit_code, report.errors) == (1, ("pods in home could not be listed: Pod is forbidden",))
+
+
+def test_a_dependency_that_is_not_kept_alive_is_asked(world: World) -> None:
+    """Task needs redis, whoever keeps redis alive; it is asked about, and never reset."""
+    world.jaseci.states = {"redis": ServiceState.FAILED, "task": ServiceState.FAILED}
+    records: dict[str, dict[str, Any]] = {
+        "redis": {"keep_alive": False},
+        "task": {"depends_on": ("redis",)},
+    }
+    tree = make_tree({"redis": REDIS, "task": TASK}, records=records)
+    (verdict,) = world.run(tree).services
+    assert (verdict.service, verdict.verdict) == ("task", Verdict.BLOCKED)
+    world.jaseci.states["redis"] = ServiceState.RUNNING
+    (verdict,) = world.run(tree).services
+    assert verdict.verdict is Verdict.RESET
+
+
+def test_a_consent_is_used_up(world: World) -> None:
+    """It counts for the pass that first sees its commit, whether something is pruned then or not."""
+    world.run(TREE, "c1")
+    world.history.trailers = {"c2": ["redis"]}
+    world.run(TREE, "c2")
+    assert world.state().settled == "c2"
