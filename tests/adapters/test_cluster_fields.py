@@ -175,7 +175,12 @@ def test_the_same_again_changes_nothing(cluster: Cluster, namespace: str) -> Non
     """Neither by field nor in its version."""
     body = make_web(namespace)
     apply(cluster, body)
-    live = read(cluster, body)
+
+    def seen() -> Body | None:
+        live = read(cluster, body)
+        return live if live.get("status", {}).get("observedGeneration") else None
+
+    live = wait_until(seen, what="the Deployment's controller has written what it writes")
     assert diff_live(live, apply(cluster, body)) == ()
 
 
