@@ -1,38 +1,9 @@
 """The door to git, with a real git: what is committed, and that all else stays as it was."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
 from pathlib import Path
 
-import pytest
-
-from jsorc_gitops.adapters.git import Repository
-from jsorc_gitops.errors import JsorcError, RepositoryError
+from tests.adapters.opening import Open, complaint
 from tests.render.worktree import Worktree
-
-Open = Callable[[Path], Repository]
-
-
-@pytest.fixture
-def work(tmp_path: Path) -> Worktree:
-    """A repository with one commit."""
-    work = Worktree(tmp_path / "work")
-    work.commit({"jsorc.yaml": "", "templates/redis/a.yaml": "1", "rendered/a": "1", "rendered/b/c": "1"})
-    return work
-
-
-@pytest.fixture
-def opened() -> Iterator[Open]:
-    """Opens repositories, and closes them in the end."""
-    with ExitStack() as stack:
-        yield lambda root: stack.enter_context(closing(Repository(root)))
-
-
-def complaint(run: Callable[[], object]) -> str:
-    with pytest.raises(JsorcError) as caught:
-        run()
-    assert isinstance(caught.value, RepositoryError)
-    return str(caught.value)
 
 
 def dirty(work: Worktree) -> None:

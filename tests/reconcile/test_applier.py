@@ -31,11 +31,6 @@ DEFINITION = make_body(
 WIDGET = make_body("Widget", "a", apiVersion="example.com/v1")
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def make_step(body: Body, action: Action = Action.CREATE, live: Body | None = None) -> Step:
     manifest = make_manifest(body)
     return Step(ref=manifest.ref, service=manifest.service, action=action, manifest=manifest, live=live)

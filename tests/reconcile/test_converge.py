@@ -6,29 +6,11 @@ from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.jaseci import ServiceState
 from jsorc_gitops.reconcile.plan import Action
 from jsorc_gitops.reconcile.ports import Options
-from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.reconcile.resets import Verdict
-from tests.reconcile.builders import HOME, make_body, make_config_map, make_deployment, make_ref, make_tree
+from tests.reconcile.builders import make_config_map, make_ref, make_tree
 from tests.reconcile.hooks import Killed
+from tests.reconcile.trees import REDIS, REDIS_ALONE, TASK, TREE, WITH_HOME, actions
 from tests.reconcile.world import World
-
-REDIS = [make_deployment("redis", service="redis"), make_config_map("redis", service="redis")]
-TASK = [make_config_map("task", service="task")]
-TREE = make_tree({"redis": REDIS, "task": TASK}, records={"task": {"depends_on": ("redis",)}})
-REDIS_ALONE = make_tree({"redis": REDIS})
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-def actions(report: Report) -> dict[str, Action]:
-    return {str(each.ref): each.action for each in report.objects if not each.ref.name.startswith("jsorc.")}
-
-
-def bad(report: Report) -> list[str]:
-    return [str(each.ref) for each in report.objects if each.is_bad]
 
 
 def test_the_first_pass_in_order(world: World) -> None:
@@ -161,9 +143,6 @@ def test_without_a_jaseci_server_objects_are_applied_all_the_same(world: World) 
     """There are no services to speak of."""
     report = world.run(TREE, jaseci=False)
     assert (report.services, report.exit_code) == ((), 0)
-
-
-WITH_HOME = make_tree({"redis": REDIS}, shared=[make_body("Namespace", HOME, namespace="")])
 
 
 def test_the_home_namespace_is_made_by_the_first_pass(world: World) -> None:

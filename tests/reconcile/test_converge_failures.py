@@ -4,29 +4,10 @@ import pytest
 
 from jsorc_gitops.errors import ClusterError, FormatError, LeaseHeldError
 from jsorc_gitops.model.jaseci import ServiceState
-from jsorc_gitops.reconcile.plan import Action
-from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.reconcile.resets import Verdict
-from tests.reconcile.builders import make_config_map, make_deployment, make_ref, make_tree
+from tests.reconcile.builders import make_config_map, make_ref, make_tree
+from tests.reconcile.trees import REDIS, REDIS_ALONE, TASK, TREE, bad
 from tests.reconcile.world import World
-
-REDIS = [make_deployment("redis", service="redis"), make_config_map("redis", service="redis")]
-TASK = [make_config_map("task", service="task")]
-TREE = make_tree({"redis": REDIS, "task": TASK}, records={"task": {"depends_on": ("redis",)}})
-REDIS_ALONE = make_tree({"redis": REDIS})
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
-def actions(report: Report) -> dict[str, Action]:
-    return {str(each.ref): each.action for each in report.objects if not each.ref.name.startswith("jsorc.")}
-
-
-def bad(report: Report) -> list[str]:
-    return [str(each.ref) for each in report.objects if each.is_bad]
 
 
 def refuse(world: World, what: str, *, verb: str = "dry-run") -> None:

@@ -9,19 +9,9 @@ from jsorc_gitops.model.jaseci import ServiceState
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL
 from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.resets import Verdict
-from tests.reconcile.builders import HOME, make_body, make_config_map, make_deployment, make_ref, make_tree
+from tests.reconcile.builders import HOME, make_body, make_ref, make_tree
+from tests.reconcile.trees import REDIS, REDIS_ALONE, TASK, TREE, WITH_HOME
 from tests.reconcile.world import World
-
-REDIS = [make_deployment("redis", service="redis"), make_config_map("redis", service="redis")]
-TASK = [make_config_map("task", service="task")]
-TREE = make_tree({"redis": REDIS, "task": TASK}, records={"task": {"depends_on": ("redis",)}})
-REDIS_ALONE = make_tree({"redis": REDIS})
-WITH_HOME = make_tree({"redis": REDIS}, shared=[make_body("Namespace", HOME, namespace="")])
-
-
-@pytest.fixture
-def world() -> World:
-    return World()
 
 
 def test_a_tree_that_moved_home_is_warned_of_what_it_left(world: World) -> None:

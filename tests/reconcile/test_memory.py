@@ -16,11 +16,6 @@ MAP = make_ref("ConfigMap", "redis")
 STATE = "ConfigMap/home/jsorc.state.default"
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def state_at(world: World, verb: str, what: str) -> list[State]:
     """The state as it stands in the cluster when this call is made."""
     seen: list[State] = []

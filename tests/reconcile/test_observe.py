@@ -22,11 +22,6 @@ from tests.reconcile.world import World
 GROUP = "example.com"
 
 
-@pytest.fixture
-def world() -> World:
-    return World()
-
-
 def make_widget(name: str, *, version: str = "v1") -> Body:
     return make_body("Widget", name, service="redis", apiVersion=f"{GROUP}/{version}", spec={"size": 1})
 
