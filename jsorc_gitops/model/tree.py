@@ -21,6 +21,7 @@ from jsorc_gitops.model.yaml import format_documents, format_yaml, parse_documen
 FOLDER = "rendered"
 DEFAULT_TREE = "default"
 SETTINGS_VERSION = 1
+PRUNE_TRAILER = "Jsorc-Prune"  # in a commit: consent to pruning this service beyond the budget
 
 Files = Mapping[str, str]  # path below the tree's folder, with '/' → text
 

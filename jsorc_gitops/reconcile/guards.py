@@ -2,13 +2,12 @@
 
 from jsorc_gitops.errors import FormatError, RefusedError
 from jsorc_gitops.model.objects import Manifest
-from jsorc_gitops.model.tree import settings_name
+from jsorc_gitops.model.tree import PRUNE_TRAILER, settings_name
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, State
 from jsorc_gitops.reconcile.memory import read_state
 from jsorc_gitops.reconcile.observe import Observation
 from jsorc_gitops.reconcile.ports import Pass
 
-PRUNE_TRAILER = "Jsorc-Prune"
 EVERYTHING = "*"  # the consent that only the command line gives
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jsorc_gitops.model.objects import Manifest, ObjectRef
-from jsorc_gitops.model.tree import hash_value
+from jsorc_gitops.model.tree import PRUNE_TRAILER, hash_value
 
 _SUBJECT_LENGTH = 72
 
@@ -46,7 +46,7 @@ def format_message(
         "\n".join([f"{change.service or 'tree'}:", *(f"  {line}" for line in change.lines)]) for change in changes
     ]
     trailers = [f"Jsorc-Source: {source}", f"Jsorc-Digest: {digest}", f"Jsorc-Version: {version}"]
-    trailers += [f"Jsorc-Prune: {service}" for service in sorted(allow_prune)]
+    trailers += [f"{PRUNE_TRAILER}: {service}" for service in sorted(allow_prune)]
     return "\n\n".join([subject, *paragraphs, "\n".join(trailers)]) + "\n"
 
 

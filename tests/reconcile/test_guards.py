@@ -7,6 +7,7 @@ import pytest
 from jsorc_gitops.errors import RefusedError
 from jsorc_gitops.model.jaseci import ServiceState
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL
+from jsorc_gitops.reconcile.plan import Action
 from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.resets import Verdict
 from tests.reconcile.builders import HOME, make_body, make_ref, make_tree
@@ -30,6 +31,15 @@ def test_another_repositorys_tree_is_no_move(world: World) -> None:
     world.cluster.put(make_body("Namespace", "elsewhere", namespace=""))
     world.history.commits = ["d1"]
     assert world.run(make_tree({"task": TASK}, namespace="elsewhere"), "d1").warnings == ()
+
+
+def test_a_former_home_that_cannot_be_read_is_none(world: World) -> None:
+    """A state of a newer jsorc, for one, in a namespace that is none of ours: the pass goes on."""
+    world.run(REDIS_ALONE)
+    world.cluster.objects[make_ref("ConfigMap", "jsorc.state.default")]["data"] = {"state.json": '{"version": 2}'}
+    world.cluster.put(make_body("Namespace", "elsewhere", namespace=""))
+    report = world.run(make_tree({"task": TASK}, namespace="elsewhere"))
+    assert (report.warnings, report.errors) == ((), ())
 
 
 def test_another_repository_is_refused(world: World) -> None:
@@ -62,9 +72,17 @@ def test_what_is_not_kept_alive_is_not_pruned(world: World) -> None:
 
 def test_a_namespace_that_is_merely_needed_is_left_as_it_is(world: World) -> None:
     """It is enough that it exists: two trees that need it do not write their marks in turns."""
-    world.run(WITH_HOME)
+    report = world.run(WITH_HOME)
     live = world.cluster.objects[make_ref("Namespace", HOME, namespace="")]
     assert PART_OF_LABEL not in live["metadata"]["labels"]
+    assert report.exit_code == 0
+
+
+def test_a_namespace_that_a_service_renders_is_an_object_like_any_other(world: World) -> None:
+    """One that is there already is refused, not passed over."""
+    tree = make_tree({"redis": [make_body("Namespace", HOME, service="redis", namespace="")]})
+    (refused,) = [each for each in world.run(tree).objects if each.is_bad and each.ref.kind == "Namespace"]
+    assert refused.action is Action.REFUSE
 
 
 def test_forbidden_pods_are_an_error(world: World) -> None:
@@ -95,3 +113,27 @@ def test_a_consent_is_used_up(world: World) -> None:
     world.history.trailers = {"c2": ["redis"]}
     world.run(TREE, "c2")
     assert world.state().settled == "c2"
+
+
+def test_a_dependency_without_a_service_in_jaseci_is_not_asked_about(world: World) -> None:
+    """Jaseci would know nothing of it."""
+    world.jaseci.states = {"task": ServiceState.FAILED}
+    records: dict[str, dict[str, Any]] = {"redis": {"via": "none"}, "task": {"depends_on": ("redis",)}}
+    (verdict,) = world.run(make_tree({"redis": REDIS, "task": TASK}, records=records)).services
+    assert verdict.verdict is Verdict.RESET
+    assert "state redis" not in world.log
+
+
+def test_no_trailer_consents_to_everything(world: World) -> None:
+    """Only the flag does; a '*' in a commit message names no service."""
+    many = [make_config_map(f"many-{number}", service="many") for number in range(20)]
+    world.run(make_tree({"redis": REDIS, "many": many}), "c1")
+    world.history.trailers = {"c2": ["*"]}
+    assert "more than the 10" in world.run(REDIS_ALONE, "c2").errors[0]
+
+
+def test_a_flag_with_nothing_to_do_writes_nothing(world: World) -> None:
+    """Left in a loop's arguments, it would write the state every ten seconds."""
+    world.run(TREE, "c1")
+    world.run(TREE, "c1", Options(allow_prune=True))
+    assert world.writes == []
