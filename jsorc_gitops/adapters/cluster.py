@@ -1,11 +1,12 @@
 """The door to Kubernetes: carries objects both ways as plain data. Decides nothing.
 
 Only this module knows the kubernetes package, and of that only ApiClient: its typed models cost half a
-second to build and would drop fields they do not know. A failed object is a returned ClusterError, a failed
-connection a raised one.
+second to build and would drop fields they do not know. What fails in a
+batch is a returned ClusterError, what fails alone a raised one.
 """
 
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -227,13 +228,18 @@ class Cluster:
 def _load_configuration(kubeconfig: Path | None, context: str | None) -> Configuration:
     configuration = Configuration()
     file = str(kubeconfig) if kubeconfig else None
+    # A credential plugin that fails is logged by the loader, and passed over: the API server will say it.
+    logging.disable()
     try:
         config.load_kube_config(config_file=file, context=context, client_configuration=configuration)
     except Exception as error:  # the loader raises whatever it stumbles over in a broken file
         what = " ".join(str(error).split())
         if file or context or "KUBERNETES_SERVICE_HOST" not in os.environ:
-            raise ClusterError(f"no usable kubeconfig: {what}; name one with --kubeconfig") from error
+            name = file or os.environ.get("KUBECONFIG") or "~/.kube/config"
+            raise ClusterError(f"no usable kubeconfig in {name}: {what.rstrip('.')}") from error
         _load_service_account(configuration)
+    finally:
+        logging.disable(logging.NOTSET)
     configuration.connection_pool_maxsize = IN_FLIGHT
     # A retried write could be written twice, and a redirect could carry our token elsewhere.
     configuration.retries = False
@@ -259,6 +265,8 @@ def _parse_answer(status: int, data: bytes, what: str) -> Answer:
     details, message, reason = answer.get("details") or {}, answer.get("message"), answer.get("reason") or ""
     if status == 401:  # noqa: PLR2004 - HTTP's own number
         message = "the API server does not accept these credentials (401)"
+    if message and "system:anonymous" in message:
+        message = f"the kubeconfig gave no credentials, or its plugin failed: {message}"
     raise ClusterError(
         message or f"{what}: answered {status}, not as an API server does",
         status=status,

@@ -41,10 +41,13 @@ def read_secret_file(path: Path) -> str:
 
 
 def read_definitions(root: Path, *, folder: str = "templates") -> dict[str, ServiceFiles]:
-    """Every folder below templates/ as a service; raise DefinitionError where one cannot be read."""
+    """Every folder below templates/ as a service; raise DefinitionError where one cannot be read.
+
+    Without the folder there are no services: git keeps no empty one when the last service is removed.
+    """
     base = root / folder
     if not base.is_dir():
-        raise DefinitionError(f"{base}: not found; run jsorc init here, or name the folder with -C")
+        return {}
     services = {}
     for each in sorted(base.iterdir()):
         if each.is_dir() and not each.name.startswith("."):

@@ -90,6 +90,13 @@ class Repository:
         )
         return sorted(entry[3:] for entry in listing.split("\0") if entry)
 
+    def list_changed_since(self, folder: str, *paths: str) -> list[str]:
+        """Files below `paths` that differ, at HEAD, from what they were when `folder` was last committed."""
+        last = str(self._git.rev_list("-1", "HEAD", "--", folder))
+        if not last:
+            return []
+        return str(self._git.diff("--name-only", last, "HEAD", "--", *paths)).splitlines()
+
     def commit_files(self, paths: Sequence[str], message: str) -> str:
         """Commit these files as they lie on disk, the missing ones as removed, and nothing else.
 

@@ -55,7 +55,8 @@ def parse_credentials(text: str, *, source: str, url: str) -> Credentials:
     origin = parse_origin(data["origin"])
     if origin is None or origin != parse_origin(url):
         raise SettingsError(
-            f"{source}: the credentials are for another origin than jaseci.url {url}, so they are not sent there"
+            f"{source}: the credentials are for {origin or 'no origin'}, another origin than jaseci.url {url}, "
+            "so they are not sent there"
         )
     rest = {key: value.strip() for key, value in data.items() if key != "origin"}
     if "token" in rest and not _TOKEN.match(rest["token"]):

@@ -60,7 +60,9 @@ def parse_settings(text: str, *, source: str, services: Collection[str] | None =
     for index, name in enumerate(keep_alive or ()):
         if services is not None and name not in services:
             known = ", ".join(sorted(services)) or "none"
-            fields.fail(f"no service {name!r} under templates/ (there: {known})", "keep_alive", index)
+            fields.fail(
+                f"no service {name!r} under templates/ (there: {known}); take it out", "keep_alive", index
+            )
     return Settings(
         enabled=fields.boolean("enabled", default=True),
         quiet=fields.boolean("quiet", default=True),

@@ -34,16 +34,17 @@ def reconcile(tree: Tree, revision: str, doors: Doors, options: Options) -> Repo
     part_of = compute_applyset_id(tree.name, tree.settings.namespace)
     run = Pass(tree=tree, revision=revision, doors=doors, options=options, part_of=part_of)
     doors.cluster.read_discovery()
-    _acquire_lease(run)
+    made = _acquire_lease(run)
     try:
-        report = _converge(run)
+        report = _converge(run, made)
     finally:
         doors.lease.release()
     jaseci_requests = doors.jaseci.requests if doors.jaseci else 0
     return replace(report, requests=doors.cluster.requests, jaseci_requests=jaseci_requests)
 
 
-def _converge(run: Pass) -> Report:
+def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
+    """All that the lease protects; `made` was made to be able to hold it."""
     state = read_state(run)
     check_repository(run, state)
     consents = find_consents(run, state)
@@ -64,7 +65,9 @@ def _converge(run: Pass) -> Report:
     prune = find_prune(run, state, observed, consents)
     state = write_expected(run, state, steps, prune)
     outcomes = apply_steps(run, steps)
-    results = [each.result for each in outcomes] + _explain_unread(manifests, observed)
+    already = {each.ref for each in made}
+    results = [*made, *(each.result for each in outcomes if each.result.ref not in already)]
+    results += _explain_unread(manifests, observed)
     if prune.steps and any(each.is_bad for each in results):
         prune = PrunePlan(refusal=f"{len(prune.steps)} objects are not pruned, because others failed")
     results += prune_objects(run, prune)
@@ -88,20 +91,23 @@ def _converge(run: Pass) -> Report:
     )
 
 
-def _acquire_lease(run: Pass) -> None:
+def _acquire_lease(run: Pass) -> list[ObjectResult]:
+    """Hold the lease; what had to be made for it is the home namespace, on the first pass."""
     try:
         run.doors.lease.acquire()
     except ClusterError as error:
         home = ObjectRef(group="", kind="Namespace", namespace="", name=run.namespace)
         if error.status != 404 or home not in run.tree.manifests:  # noqa: PLR2004 - HTTP's own number
             raise
-        # The first pass: the Lease needs the namespace, which is ours to make.
-        step = plan_object(run.tree.manifests[home], None, None, part_of=run.part_of, adopt=False)
+        manifest = run.tree.manifests[home]
+        step = plan_object(manifest, None, None, part_of=run.part_of, adopt=False)
         request = ApplyRequest(ref=home, body=make_apply_body(step, part_of=run.part_of))
         (answer,) = run.cluster.apply_objects([request])
         if isinstance(answer, ClusterError):
             raise answer from error
         run.doors.lease.acquire()
+        return [ObjectResult(ref=home, service=manifest.service, action=step.action, reason=step.reason)]
+    return []
 
 
 def _select_manifests(tree: Tree) -> list[Manifest]:

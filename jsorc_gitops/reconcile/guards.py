@@ -1,6 +1,6 @@
 """Asked before a pass writes anything: whether it may, what git consents to, what it would leave behind."""
 
-from jsorc_gitops.errors import FormatError, RefusedError
+from jsorc_gitops.errors import ClusterError, FormatError, RefusedError
 from jsorc_gitops.model.objects import Manifest
 from jsorc_gitops.model.tree import PRUNE_TRAILER, settings_name
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, State
@@ -69,6 +69,6 @@ def find_former_homes(run: Pass, state: State, observed: Observation) -> tuple[s
 def _was_ours(run: Pass, home: str) -> bool:
     try:
         revision = read_state(run, namespace=home).revision
-    except FormatError:
+    except (ClusterError, FormatError):
         return False
     return bool(revision) and run.doors.history.is_ancestor(revision, run.revision) is True

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
-from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.errors import ClusterError, FormatError
 from jsorc_gitops.model.jaseci import Answer
 from jsorc_gitops.model.objects import Body, ObjectRef
 from jsorc_gitops.model.services import ServiceRecord
@@ -97,8 +97,8 @@ class _Resets:
             done = verdict.verdict is Verdict.RESET
             outcome = Outcome.DONE if done else Outcome.FAILED
             self._write(record.name, outcome, verdict.reason, failures=0 if done else failures + 1)
-        except ClusterError as error:
-            reason = f"the ledger could not be written: {error}"
+        except (ClusterError, FormatError) as error:
+            reason = f"the ledger could not be kept: {error}"
             return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=reason)
         return verdict
 

@@ -177,7 +177,7 @@ def is_masked(live: Body, path: str) -> bool:
 
 def judge_owner(owner: Owner, *, adopting: bool) -> Verdict:
     """The ownership table of DESIGN §5. Adopting, which the user asked for, takes all but what is scaled."""
-    if _SCALERS.match(owner.manager) and owner.subresource in {"scale", ""}:
+    if _SCALERS.match(owner.manager) and owner.subresource == "scale":
         return Verdict.YIELD
     if adopting or _PERSONS.match(owner.manager):
         return Verdict.TAKE

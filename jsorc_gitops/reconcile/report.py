@@ -141,7 +141,8 @@ def _summarize(report: Report) -> str:
     for verdict in (Verdict.RESET, Verdict.FAILED):
         number = sum(each.verdict is verdict for each in report.services)
         counts += [f"{number} reset" if verdict is Verdict.RESET else f"{number} not running"] if number else []
-    what = ", ".join(counts) or "nothing to do"
+    settled = report.exit_code == 0 and all(each.status is Status.CURRENT for _, each in report.healths)
+    what = ", ".join(counts) or ("nothing to do" if settled else "nothing changed")
     asked = f"{report.requests} requests to Kubernetes"
     asked += f", {report.jaseci_requests} to Jaseci" if report.jaseci_requests else ""
     return f"{report.revision[:12]}: {what} ({_count(len(report.objects))}, {asked})"

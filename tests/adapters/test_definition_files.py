@@ -72,16 +72,15 @@ def test_a_definition_that_is_no_text_is_refused(tmp_path: Path) -> None:
 
 
 def test_what_is_not_there_is_named(tmp_path: Path) -> None:
-    """Without jsorc.yaml, templates/ or a credentials file the message names it and what to do."""
+    """Without jsorc.yaml or a credentials file the message names it and what to do."""
     messages = []
-    for read in (read_settings_text, read_definitions, read_secret_file):
+    for read in (read_settings_text, read_secret_file):
         with pytest.raises(JsorcError) as caught:
             read(tmp_path / "gone")
         messages.append(str(caught.value).replace(str(tmp_path), ""))
 
     assert messages == [
         "/gone/jsorc.yaml: not found; run jsorc init here, or name the folder with -C",
-        "/gone/templates: not found; run jsorc init here, or name the folder with -C",
         "jaseci.credentials: /gone: No such file or directory",
     ]
 
@@ -115,3 +114,8 @@ def test_an_empty_folder_is_no_service(tmp_path: Path) -> None:
     (tmp_path / "templates" / "redis" / "service.yaml").write_text("")
 
     assert list(read_definitions(tmp_path)) == ["redis"]
+
+
+def test_without_the_folder_there_are_no_services(tmp_path: Path) -> None:
+    """Git keeps no empty templates/ when the last service is removed; a fresh clone renders all the same."""
+    assert read_definitions(tmp_path) == {}

@@ -167,3 +167,16 @@ def test_history_of_a_path(work: Worktree, opened: Open) -> None:
         True,
         False,
     ]
+
+
+def test_what_changed_since_a_folder_was_committed(work: Worktree, opened: Open) -> None:
+    """A template that was committed after rendered/ is found; one committed with it is not."""
+    repository = opened(work.root)
+    before = repository.list_changed_since("rendered", "jsorc.yaml", "templates")
+    work.commit({"templates/redis/a.yaml": "2", "elsewhere": "2"})
+
+    assert (before, repository.list_changed_since("rendered", "jsorc.yaml", "templates")) == (
+        [],
+        ["templates/redis/a.yaml"],
+    )
+    assert repository.list_changed_since("never", "templates") == []

@@ -1,6 +1,7 @@
 """`python -m tests.controlplane COMMAND`: a real Kubernetes control plane on loopback, for people."""
 
 import argparse
+import shlex
 import sys
 
 from tests.controlplane import background
@@ -15,13 +16,18 @@ COMMANDS = {
 }
 
 
+def _command(name: str) -> str:
+    """What to type, from any folder."""
+    return shlex.join(["env", "-C", str(background.REPOSITORY), sys.executable, "-m", "tests.controlplane", name])
+
+
 def run(command: str) -> int:
     """Do as one of COMMANDS; return the exit code."""
     if command == "build":
         print(ensure_programs())
     elif command == "up":
         state = "is up now" if background.start() else "was up already"
-        print(f"Kubernetes {read_version('kubernetes')} {state}; 'python -m tests.controlplane down' ends it")
+        print(f"Kubernetes {read_version('kubernetes')} {state}; to end it: {_command('down')}")
         print(f"  export KUBECONFIG={background.kubeconfig()}")
         print(f"  {ensure_programs()}/kubectl get nodes")
     elif command == "down":

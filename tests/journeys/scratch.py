@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -40,7 +41,7 @@ class Scratch:
         self.env = {**os.environ, **_GIT, "KUBECONFIG": str(controlplane.kubeconfig)}
 
     def jsorc(self, *arguments: str, env: Mapping[str, str] | None = None) -> Done:
-        command = f"jsorc {' '.join(arguments)}"
+        command = shlex.join(["jsorc", *arguments])
         return self._run([sys.executable, "-m", "jsorc_gitops", *arguments], command=command, env=env)
 
     def start_jsorc(self, *arguments: str) -> subprocess.Popen[str]:
@@ -55,11 +56,11 @@ class Scratch:
         )
 
     def git(self, *arguments: str) -> Done:
-        return self._run(["git", *arguments], command=f"git {' '.join(arguments)}")
+        return self._run(["git", *arguments], command=shlex.join(["git", *arguments]))
 
     def kubectl(self, *arguments: str) -> Done:
         program = str(self.controlplane.kubectl_path)
-        return self._run([program, *arguments], command=f"kubectl {' '.join(arguments)}")
+        return self._run([program, *arguments], command=shlex.join(["kubectl", *arguments]))
 
     def read(self, *arguments: str) -> Any:
         """What `kubectl get … -o json` gives, None where there is no such object."""

@@ -170,7 +170,7 @@ def test_wrong_jaseci_credentials(scratch: Scratch, namespace: str, fake_jaseci:
     [
         ("", "the variable JASECI_CREDENTIALS is not set"),
         (TOKEN, "not a mapping"),
-        (f"{{origin: 'http://elsewhere', token: {TOKEN}}}", "the credentials are for another origin"),
+        (f"{{origin: 'http://elsewhere', token: {TOKEN}}}", "another origin than jaseci.url"),
         (f"{{origin: 'http://elsewhere, token: {TOKEN}}}", "not valid YAML"),
     ],
 )

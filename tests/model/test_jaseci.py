@@ -41,7 +41,8 @@ def test_another_origin_gets_nothing(url: str) -> None:
         parse("{origin: http://jaseci.default.svc, token: open-sesame}", url)
 
     assert str(caught.value) == (
-        f"$JASECI: the credentials are for another origin than jaseci.url {url}, so they are not sent there"
+        "$JASECI: the credentials are for http://jaseci.default.svc:80, another origin than "
+        f"jaseci.url {url}, so they are not sent there"
     )
 
 

@@ -101,14 +101,14 @@ def test_keep_alive(keep_alive: tuple[str, ...] | None, kept: list[str]) -> None
 def test_keep_alive_names_services_that_are_defined() -> None:
     """A name without a definition is refused where it stands, and those that are there are listed."""
     assert complaint("enabled: true\nkeep_alive:\n- redis\n- promom\n", ("redis", "promon")) == (
-        "jsorc.yaml:4: keep_alive[1]: no service 'promom' under templates/ (there: promon, redis)"
+        "jsorc.yaml:4: keep_alive[1]: no service 'promom' under templates/ (there: promon, redis); take it out"
     )
 
 
 def test_keep_alive_without_any_definition() -> None:
     """Where nothing is defined the message says so."""
     assert complaint("keep_alive: [redis]\n", ()) == (
-        "jsorc.yaml:1: keep_alive[0]: no service 'redis' under templates/ (there: none)"
+        "jsorc.yaml:1: keep_alive[0]: no service 'redis' under templates/ (there: none); take it out"
     )
 
 

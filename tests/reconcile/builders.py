@@ -42,6 +42,23 @@ def make_deployment(name: str, *, service: str = "", replicas: int = 1, image: s
     return make_body("Deployment", name, service=service, apiVersion="apps/v1", spec=spec)
 
 
+def make_pods(name: str, spec: Mapping[str, Any], *, namespace: str = HOME) -> list[Body]:
+    """The pods of a Deployment, all ready."""
+    return [
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": f"{name}-{number}",
+                "namespace": namespace,
+                "labels": spec["selector"]["matchLabels"],
+            },
+            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+        }
+        for number in range(spec.get("replicas", 1))
+    ]
+
+
 def make_manifest(body: Mapping[str, Any]) -> Manifest:
     return parse_manifest(body, where="the test")
 

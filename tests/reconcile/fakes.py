@@ -10,7 +10,7 @@ from typing import Any
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, DeleteRequest, ObjectRef, parse_group
-from tests.reconcile.builders import Body, make_manifest, make_ref
+from tests.reconcile.builders import Body, make_manifest, make_pods, make_ref
 from tests.reconcile.hooks import Hooks
 from tests.reconcile.merging import Path, find_conflicts, find_leaves, list_paths, make_fields, merge, set_field
 
@@ -59,30 +59,14 @@ class FakeCluster:
     def list_objects(
         self, kinds: Sequence[tuple[str, str]], *, selector: str = "", namespace: str = ""
     ) -> list[list[Mapping[str, Any]] | ClusterError]:
-        answers: list[list[Mapping[str, Any]] | ClusterError] = []
-        key, _, value = selector.partition("=")
-        for _, kind in kinds:
-            self._note("list", make_ref(kind, "", namespace=namespace))
-            if kind in self.forbidden:
-                answers.append(ClusterError(f"{kind} is forbidden", status=403, reason="Forbidden"))
-                continue
-            answers.append(
-                [
-                    deepcopy(body)
-                    for ref, body in self.objects.items()
-                    if ref.kind == kind
-                    and namespace in {"", ref.namespace}
-                    and (not selector or (body["metadata"].get("labels") or {}).get(key) == value)
-                ]
-            )
-        return answers
+        return [self._list(kind, selector, namespace) for _, kind in kinds]
 
     def get_objects(
         self, items: Sequence[tuple[str, ObjectRef]]
     ) -> list[Mapping[str, Any] | ClusterError | None]:
         for _, ref in items:
             self._note("get", ref)
-        return [deepcopy(self.objects.get(ref)) for _, ref in items]
+        return [self.hooks.before("get", str(ref)) or deepcopy(self.objects.get(ref)) for _, ref in items]
 
     def apply_objects(self, requests: Sequence[ApplyRequest]) -> list[Mapping[str, Any] | ClusterError]:
         return [self._apply(each) for each in requests]
@@ -138,6 +122,19 @@ class FakeCluster:
     def _note(self, verb: str, ref: ObjectRef) -> None:
         self.requests += 1
         self.log.append(f"{verb} {ref}" if ref.name else f"{verb} {ref.kind}")
+
+    def _list(self, kind: str, selector: str, namespace: str) -> list[Mapping[str, Any]] | ClusterError:
+        self._note("list", make_ref(kind, "", namespace=namespace))
+        if kind in self.forbidden:
+            return ClusterError(f"{kind} is forbidden", status=403, reason="Forbidden")
+        key, _, value = selector.partition("=")
+        return [
+            deepcopy(body)
+            for ref, body in self.objects.items()
+            if ref.kind == kind
+            and namespace in {"", ref.namespace}
+            and (not selector or (body["metadata"].get("labels") or {}).get(key) == value)
+        ]
 
     def _apply(self, request: ApplyRequest) -> Mapping[str, Any] | ClusterError:
         if not self.serves(request.body["apiVersion"], request.ref.kind):
@@ -206,8 +203,5 @@ class FakeCluster:
         self.objects[ref]["status"] = {"observedGeneration": 1, "updatedReplicas": spec.get("replicas", 1)}
         for pod in [each for each in self.objects if each.kind == "Pod" and each.name.startswith(f"{ref.name}-")]:
             del self.objects[pod]
-        for number in range(spec.get("replicas", 1)):
-            pod = make_ref("Pod", f"{ref.name}-{number}", namespace=ref.namespace)
-            metadata = {"name": pod.name, "namespace": pod.namespace, "labels": spec["selector"]["matchLabels"]}
-            status = {"conditions": [{"type": "Ready", "status": "True"}]}
-            self.objects[pod] = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": status}
+        pods = make_pods(ref.name, spec, namespace=ref.namespace)
+        self.objects |= {make_manifest(pod).ref: pod for pod in pods}

@@ -215,6 +215,20 @@ def test_a_field_that_is_set_meanwhile_is_judged_by_who_did(world: World, manage
     assert run_changed(world, "dry-run", set_ours) == (action, "")
 
 
+def test_a_stale_object_that_cannot_be_read_again_fails_alone(world: World) -> None:
+    """The server stopped answering between the two questions."""
+
+    def change(verb: str, what: str) -> ClusterError | None:
+        if (verb, what) == ("dry-run", "ConfigMap/home/redis"):
+            touch(world)
+        return ClusterError("no answer") if (verb, what) == ("get", "ConfigMap/home/redis") else None
+
+    world.run(make_tree({"redis": [make_config_map("redis", service="redis")]}))
+    world.hooks.before = change
+    report = world.run(make_tree({"redis": [make_config_map("redis", service="redis", key="new")]}))
+    assert [each.error for each in report.objects if each.is_bad] == ["no answer"]
+
+
 def test_an_object_that_was_deleted_meanwhile_is_created(world: World) -> None:
     """Not resurrected by an apply that carries its uid, but planned as new."""
     assert run_changed(world, "dry-run", lambda: world.cluster.objects.pop(MAP)) == (Action.CREATE, "")

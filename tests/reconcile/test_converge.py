@@ -151,7 +151,7 @@ def test_the_home_namespace_is_made_by_the_first_pass(world: World) -> None:
     report = world.run(WITH_HOME)
     assert world.log[:3] == ["lease acquire", "apply Namespace/home", "lease acquire"]
     assert report.exit_code == 0
-    assert Action.ADOPT not in actions(report).values()
+    assert actions(report)["Namespace/home"] is Action.CREATE
     world.run(WITH_HOME)
     assert world.writes == []
 

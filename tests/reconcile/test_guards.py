@@ -10,7 +10,7 @@ from jsorc_gitops.reconcile.inventory import PART_OF_LABEL
 from jsorc_gitops.reconcile.plan import Action
 from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.resets import Verdict
-from tests.reconcile.builders import HOME, make_body, make_ref, make_tree
+from tests.reconcile.builders import HOME, make_body, make_config_map, make_ref, make_tree
 from tests.reconcile.trees import REDIS, REDIS_ALONE, TASK, TREE, WITH_HOME
 from tests.reconcile.world import World
 

@@ -132,9 +132,9 @@ def test_a_state_that_another_wrote_meanwhile_is_not_overwritten(world: World) -
     assert world.cluster.objects[make_ref("ConfigMap", "jsorc.state.default")]["data"] == {"state.json": "theirs"}
 
 
-def test_a_state_that_cannot_be_asked_for_ends_the_pass(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_that_cannot_be_asked_for_ends_the_pass(world: World) -> None:
     """Not knowing is not the same as an empty state."""
-    monkeypatch.setattr(world.cluster, "get_objects", lambda _items: [ClusterError("no answer")])
+    world.hooks.before = lambda verb, _what: ClusterError("no answer") if verb == "get" else None
     with pytest.raises(ClusterError, match="no answer"):
         read_state(world.make_pass(TREE))
 

@@ -1,9 +1,5 @@
 """observe: what is asked of the cluster, and what not being told means."""
 
-from typing import Any
-
-import pytest
-
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.inventory import Entry, State
@@ -103,15 +99,9 @@ def test_a_remembered_kind_that_is_not_served_is_unread(world: World) -> None:
     assert observed.unread == {(GROUP, "Widget"): "the API server serves no Widget at present"}
 
 
-def test_an_object_that_cannot_be_read_makes_its_kind_unread(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_object_that_cannot_be_read_makes_its_kind_unread(world: World) -> None:
     """Its LIST was answered, the GET after it was not."""
-
-    def refuse(items: Any) -> list[ClusterError]:
-        return [ClusterError("no answer") for _ in items]
-
-    monkeypatch.setattr(world.cluster, "get_objects", refuse)
+    world.hooks.before = lambda verb, _what: ClusterError("no answer") if verb == "get" else None
     assert observe(world, make_config_map("a")).unread == {("", "ConfigMap"): "no answer"}
 
 

@@ -135,6 +135,7 @@ STRANGERS = ("Helm", "OpenAPI-Generator", "istio-sidecar-injector", "my-kubectl"
         ("kube-controller-manager", "scale", Verdict.YIELD),
         ("vpa-updater", "scale", Verdict.YIELD),
         ("keda-operator", "scale", Verdict.YIELD),
+        ("kube-controller-manager", "", Verdict.FAIL),
         ("kube-controller-manager", "status", Verdict.FAIL),
         *((name, "", Verdict.FAIL) for name in STRANGERS),
         *((name, "scale", Verdict.FAIL) for name in STRANGERS),

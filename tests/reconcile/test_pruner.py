@@ -97,7 +97,7 @@ def test_a_rewind_before_anything_was_settled_is_refused_again() -> None:
     """The very first pass failed in part, so no commit counts as settled yet."""
     world = World()
     world.hooks.before = lambda *asked: (
-        ClusterError("no", status=403) if asked[1] == "ConfigMap/home/redis" else None
+        ClusterError("no", status=403) if asked == ("dry-run", "ConfigMap/home/redis") else None
     )
     world.run(BEFORE, "c2")
     world.survive()
@@ -213,6 +213,20 @@ def test_an_object_that_lost_our_mark_meanwhile_is_left_alone(world: World) -> N
     touch(world, {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"labels": {}}}, times=1)
     assert find(world.run(AFTER, "c2"), "ConfigMap/home/old").action is Action.YIELD
     assert "old" in world.names("ConfigMap")
+
+
+def test_an_object_that_goes_while_it_is_looked_at_again_counts_as_pruned(world: World) -> None:
+    """Written, then deleted by somebody."""
+
+    def change(verb: str, what: str) -> None:
+        if (verb, what) == ("delete", "ConfigMap/home/old"):
+            world.cluster.edit(MAP, ("data", "key"), "last words")
+        elif (verb, what) == ("get", "ConfigMap/home/old"):
+            del world.cluster.objects[MAP]
+
+    world.hooks.before = change
+    report = world.run(AFTER, "c2")
+    assert (report.exit_code, MAP in world.state().entries) == (0, False)
 
 
 def test_an_object_that_was_made_anew_meanwhile_is_left_alone(world: World) -> None:

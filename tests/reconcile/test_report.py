@@ -190,7 +190,7 @@ def test_a_failing_workload_is_printed_quietly() -> None:
     assert format_report(report, quiet=True) == [
         "redis",
         "  Deployment/home/web failed: it crashes",
-        "0123456789ab: nothing to do (1 object, 0 requests to Kubernetes)",
+        "0123456789ab: nothing changed (1 object, 0 requests to Kubernetes)",
     ]
 
 
