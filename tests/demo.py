@@ -80,6 +80,7 @@ def _tell(story: Story) -> None:
     _show(story.jsorc("reconcile"))
 
     _heading("7. promon is removed from git; it goes from the cluster, its claims stay")
+    print("promon is taken out of keep_alive in jsorc.yaml, and its folder is removed:")
     _show(*story.remove_service("promon"))
     _show(story.jsorc("render", "--commit"))
     print("More would go than a pass may prune, so this needs a consent, which is a commit like any other:")
