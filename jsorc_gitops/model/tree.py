@@ -21,6 +21,7 @@ from jsorc_gitops.model.yaml import format_documents, format_yaml, parse_documen
 FOLDER = "rendered"
 DEFAULT_TREE = "default"
 SETTINGS_VERSION = 1
+RECORD_PREFIX = "jsorc.record."
 PRUNE_TRAILER = "Jsorc-Prune"  # in a commit: consent to pruning this service beyond the budget
 
 Files = Mapping[str, str]  # path below the tree's folder, with '/' → text
@@ -84,7 +85,7 @@ def settings_name(tree: str) -> str:
 
 
 def record_name(tree: str, service: str) -> str:
-    return f"jsorc.record.{tree}.{service}"
+    return f"{RECORD_PREFIX}{tree}.{service}"
 
 
 def make_settings_manifest(settings: Settings, tree: str) -> Manifest:

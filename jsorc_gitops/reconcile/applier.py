@@ -21,7 +21,7 @@ from jsorc_gitops.reconcile.plan import (
     regains_ownership,
 )
 from jsorc_gitops.reconcile.ports import Cluster, Pass
-from jsorc_gitops.reconcile.report import ObjectResult
+from jsorc_gitops.reconcile.report import ObjectResult, make_result
 
 # Controllers write status all the time, so a plan can be stale by the time it is carried out.
 ATTEMPTS = 5
@@ -211,7 +211,7 @@ def _write(cluster: Cluster, prepared: Sequence[_Prepared], *, last: bool) -> tu
     for each, answer in zip(needed, cluster.apply_objects([each.request for each in needed]), strict=True):
         step = each.step
         if not isinstance(answer, ClusterError):
-            result = _result(step, changes=each.changes)
+            result = make_result(step, changes=each.changes)
             outcomes.append(Outcome(step=step, result=result, live=answer))
         elif is_stale(answer) and not last:
             stale.append(step)
@@ -223,22 +223,11 @@ def _write(cluster: Cluster, prepared: Sequence[_Prepared], *, last: bool) -> tu
 
 
 def _settle(step: Step) -> Outcome:
-    return Outcome(step=step, result=_result(step), live=step.live)
+    return Outcome(step=step, result=make_result(step), live=step.live)
 
 
 def _fail(step: Step, error: str) -> Outcome:
-    return Outcome(step=step, result=_result(step, error=error), live=step.live)
-
-
-def _result(step: Step, *, changes: tuple[FieldChange, ...] = (), error: str = "") -> ObjectResult:
-    return ObjectResult(
-        ref=step.ref,
-        service=step.service,
-        action=step.action,
-        reason=step.reason,
-        changes=changes,
-        error=error,
-    )
+    return Outcome(step=step, result=make_result(step, error=error), live=step.live)
 
 
 def _is_conflict(answer: Body | ClusterError) -> bool:

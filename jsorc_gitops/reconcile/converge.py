@@ -20,7 +20,7 @@ from jsorc_gitops.reconcile.observe import Observation, observe_tree
 from jsorc_gitops.reconcile.plan import Action, PrunePlan, make_apply_body, plan_object
 from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.pruner import find_prune, prune_objects
-from jsorc_gitops.reconcile.report import ObjectResult, Report
+from jsorc_gitops.reconcile.report import ObjectResult, Report, make_result
 
 
 def reconcile(tree: Tree, revision: str, doors: Doors, options: Options) -> Report:
@@ -99,14 +99,13 @@ def _acquire_lease(run: Pass) -> list[ObjectResult]:
         home = ObjectRef(group="", kind="Namespace", namespace="", name=run.namespace)
         if error.status != 404 or home not in run.tree.manifests:  # noqa: PLR2004 - HTTP's own number
             raise
-        manifest = run.tree.manifests[home]
-        step = plan_object(manifest, None, None, part_of=run.part_of, adopt=False)
+        step = plan_object(run.tree.manifests[home], None, None, part_of=run.part_of, adopt=False)
         request = ApplyRequest(ref=home, body=make_apply_body(step, part_of=run.part_of))
         (answer,) = run.cluster.apply_objects([request])
         if isinstance(answer, ClusterError):
             raise answer from error
         run.doors.lease.acquire()
-        return [ObjectResult(ref=home, service=manifest.service, action=step.action, reason=step.reason)]
+        return [make_result(step)]
     return []
 
 

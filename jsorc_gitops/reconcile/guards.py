@@ -3,12 +3,11 @@
 from jsorc_gitops.errors import ClusterError, FormatError, RefusedError
 from jsorc_gitops.model.objects import Manifest
 from jsorc_gitops.model.tree import PRUNE_TRAILER, settings_name
-from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, State
+from jsorc_gitops.reconcile.inventory import State, find_part_of
 from jsorc_gitops.reconcile.memory import read_state
 from jsorc_gitops.reconcile.observe import Observation
+from jsorc_gitops.reconcile.plan import EVERYTHING
 from jsorc_gitops.reconcile.ports import Pass
-
-EVERYTHING = "*"  # the consent that only the command line gives
 
 
 def check_repository(run: Pass, state: State) -> None:
@@ -46,7 +45,7 @@ def is_foreign_namespace(run: Pass, manifest: Manifest, observed: Observation) -
     if manifest.ref.group_kind != ("", "Namespace") or manifest.service:
         return False
     live = observed.live.get(manifest.ref)
-    return live is not None and (live["metadata"].get("labels") or {}).get(PART_OF_LABEL) != run.part_of
+    return live is not None and find_part_of(live) != run.part_of
 
 
 def find_former_homes(run: Pass, state: State, observed: Observation) -> tuple[str, ...]:

@@ -61,6 +61,12 @@ def compute_applyset_id(tree: str, namespace: str) -> str:
     return f"applyset-{base64.urlsafe_b64encode(digest).decode().rstrip('=')}-v1"
 
 
+def find_part_of(live: Body) -> str:
+    """The ApplySet that an object says it is part of; "" for none."""
+    labels: Mapping[str, str] = live["metadata"].get("labels") or {}
+    return labels.get(PART_OF_LABEL, "")
+
+
 def format_state(state: State, *, tree: str, namespace: str) -> dict[str, Any]:
     """The state as its ConfigMap."""
     entries = [_format_entry(state.entries[ref]) for ref in sorted(state.entries)]

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any
 
 from jsorc_gitops.model.objects import Body, Manifest, ObjectRef, sort_key
-from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State
+from jsorc_gitops.model.tree import RECORD_PREFIX
+from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State, find_part_of
 from jsorc_gitops.reconcile.ownership import (
     MASK,
     Conflict,
@@ -25,6 +26,7 @@ _SERVER_SET = frozenset({"resourceVersion", "generation", "managedFields", "uid"
 
 PRUNE_FLOOR = 10
 PRUNE_SHARE = 0.3
+EVERYTHING = "*"  # the consent that only the command line gives
 
 
 class Action(StrEnum):
@@ -89,7 +91,7 @@ def plan_prune(
     descends: bool,
     consents: Collection[str],
 ) -> PrunePlan:
-    """What of the inventory is no longer in the tree (DESIGN §6). `consents` are services, or '*' for all."""
+    """What of the inventory is no longer in the tree (DESIGN §6). `consents` are services, or EVERYTHING."""
     absent = [entry for ref, entry in state.entries.items() if ref not in desired]
     gone = tuple(sorted(entry.ref for entry in absent if entry.ref not in live))
     present = [entry for entry in absent if entry.ref in live]
@@ -171,7 +173,7 @@ def _decide(
 ) -> tuple[Action, str]:
     if live is None:
         return Action.CREATE, "deleted by somebody since the last pass" if entry and entry.uid else "new"
-    holder = (live["metadata"].get("labels") or {}).get(PART_OF_LABEL, "")
+    holder = find_part_of(live)
     # Another set that took it over, as ours may with --adopt, keeps it: two would take it in turns for ever.
     taken = holder.startswith("applyset-") and holder != part_of
     if entry and entry.uid == live["metadata"]["uid"] and not taken:
@@ -193,7 +195,7 @@ def plan_removal(entry: Entry, live: Body, *, part_of: str) -> Step:
     action, reason = Action.PRUNE, "no longer in the tree"
     if entry.uid and entry.uid != metadata["uid"]:
         action, reason = Action.YIELD, "another object of the same name, made by somebody else; left alone"
-    elif (metadata.get("labels") or {}).get(PART_OF_LABEL) != part_of or not (entry.uid or find_own_entry(live)):
+    elif find_part_of(live) != part_of or not (entry.uid or find_own_entry(live)):
         action, reason = Action.YIELD, "no longer carries our mark; left alone"
     elif metadata.get("ownerReferences"):
         action, reason = Action.YIELD, "owned by another object; left alone"
@@ -205,7 +207,7 @@ def plan_removal(entry: Entry, live: Body, *, part_of: str) -> Step:
 def _check_budget(
     present: Sequence[Entry], state: State, desired: Collection[ObjectRef], consents: Collection[str]
 ) -> str:
-    if "*" in consents:
+    if EVERYTHING in consents:
         return ""
     # A Namespace that the tree merely needed is of no service that could consent, and is only released.
     needed = {entry.ref for entry in present if entry.ref.is_kept and not entry.service}
@@ -216,7 +218,7 @@ def _check_budget(
     remedy = (
         f"consent with jsorc render --commit --allow-prune {services.split(', ')[0]}, or once with --allow-prune"
     )
-    if not any(ref.name.startswith("jsorc.record.") for ref in desired):
+    if not any(ref.name.startswith(RECORD_PREFIX) for ref in desired):
         return f"the tree holds no service, {len(unagreed)} objects are kept; {remedy}"
     limit = max(PRUNE_FLOOR, int(len(state.entries) * PRUNE_SHARE))
     if len(unagreed) > limit:

@@ -9,7 +9,7 @@ from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State
 from jsorc_gitops.reconcile.observe import Observation
 from jsorc_gitops.reconcile.plan import Action, PrunePlan, Step, make_release_patch, plan_prune, plan_removal
 from jsorc_gitops.reconcile.ports import Pass
-from jsorc_gitops.reconcile.report import ObjectResult
+from jsorc_gitops.reconcile.report import ObjectResult, make_result
 
 _MARKS = (PART_OF_LABEL, SERVICE_LABEL, TREE_LABEL)
 
@@ -105,5 +105,4 @@ def _delete_request(step: Step) -> DeleteRequest:
 
 
 def _result(step: Step, answer: Body | ClusterError) -> ObjectResult:
-    error = str(answer) if isinstance(answer, ClusterError) else ""
-    return ObjectResult(ref=step.ref, service=step.service, action=step.action, reason=step.reason, error=error)
+    return make_result(step, error=str(answer) if isinstance(answer, ClusterError) else "")

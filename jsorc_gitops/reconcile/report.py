@@ -7,7 +7,7 @@ from typing import Any
 
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.health import Health, Status
-from jsorc_gitops.reconcile.plan import Action, FieldChange
+from jsorc_gitops.reconcile.plan import Action, FieldChange, Step
 from jsorc_gitops.reconcile.resets import ServiceVerdict, Verdict
 
 _DONE = {
@@ -39,6 +39,18 @@ class ObjectResult:
     @property
     def is_bad(self) -> bool:
         return bool(self.error) or self.action is Action.REFUSE
+
+
+def make_result(step: Step, *, changes: tuple[FieldChange, ...] = (), error: str = "") -> ObjectResult:
+    """What a step came to."""
+    return ObjectResult(
+        ref=step.ref,
+        service=step.service,
+        action=step.action,
+        reason=step.reason,
+        changes=changes,
+        error=error,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

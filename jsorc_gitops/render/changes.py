@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jsorc_gitops.model.objects import Manifest, ObjectRef
-from jsorc_gitops.model.tree import PRUNE_TRAILER, hash_value
+from jsorc_gitops.model.tree import PRUNE_TRAILER, RECORD_PREFIX, hash_value
 
 _SUBJECT_LENGTH = 72
 
@@ -80,9 +80,7 @@ def _summarize(
     if not new:
         return f"{service} removed"
     # Records follow from the rest, so they speak only where nothing else does.
-    spoken = [
-        text for ref, texts in details.items() if not ref.name.startswith("jsorc.record.") for text in texts
-    ]
+    spoken = [text for ref, texts in details.items() if not ref.name.startswith(RECORD_PREFIX) for text in texts]
     return f"{service} {', '.join(dict.fromkeys(spoken)) or 'changed'}"
 
 
