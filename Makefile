@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-fast lint clean
+.PHONY: demo test test-fast bench-render lint clean
 
 demo: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.demo
@@ -15,6 +15,9 @@ test: lint
 
 test-fast: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -q -m "not real"
+
+bench-render: $(INSTALLED)
+	@$(VENV)/bin/python -m bench
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check

@@ -7,6 +7,8 @@ import click
 import pytest
 
 from jsorc_gitops import cli, errors
+from jsorc_gitops.adapters.files import read_definitions
+from jsorc_gitops.adapters.python import PythonDefinitions
 from jsorc_gitops.cli.render import EXIT_DIFFERENCES
 from jsorc_gitops.errors import DefinitionError, JsorcError, SettingsError
 from jsorc_gitops.model.jaseci import parse_credentials
@@ -15,7 +17,9 @@ from jsorc_gitops.model.services import ServiceFiles, parse_definition
 from jsorc_gitops.model.settings import Settings, parse_settings
 from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.report import Report
-from jsorc_gitops.render.assembly import render_tree
+from jsorc_gitops.render.python import render_python
+from tests.render.builders import make_service, render_services
+from tests.render.worktree import put
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -23,6 +27,7 @@ TEXT = {page.relative_to(ROOT).as_posix(): page.read_text() for page in PAGES}
 
 # A file of the worked example says its name in the first line, as YAML or as Jinja2 comment.
 FILE_NAME = re.compile(r"(?:# |{# )templates/(?P<service>[^/]+)/(?P<name>\S+)")
+FIRST_LINE = re.compile(r"\A# (\S+)")
 
 
 def blocks(page: str, *languages: str) -> list[str]:
@@ -53,13 +58,15 @@ def list_known_keys(complaint: str) -> list[str]:
 
 @pytest.mark.parametrize(("name", "command"), list_commands())
 def test_commands(name: str, command: click.Command) -> None:
-    """Every command and option has its help text, and its place among README's commands."""
-    section = TEXT["README.md"].partition("\n## Commands\n")[2].partition("\n## ")[0]
+    """Every command and option has its help text, and its place in docs/commands.md."""
+    page = TEXT["docs/commands.md"]
+    section = page.partition(f"\n## `{name}`\n")[2].partition("\n## ")[0] or page.partition("\n## ")[0]
 
     assert command.help
-    assert re.search(rf"`{name}\b", section)
+    assert re.search(rf"`{name}\b", page)
     for option in command.params:
-        assert isinstance(option, click.Option)
+        if not isinstance(option, click.Option):
+            continue  # an argument, which the command's help text explains
         assert option.help, option.opts
         for spelling in option.opts:
             assert re.search(rf"`({name} )?([^`]* )?{spelling}\b", section), spelling
@@ -170,10 +177,8 @@ def test_service_example() -> None:
         assert where, text
         texts.setdefault(where["service"], {})[where["name"]] = text
 
-    services = {
-        name: ServiceFiles(name=name, folder=f"templates/{name}", texts=files) for name, files in texts.items()
-    }
-    manifests = render_tree(Settings(namespace="shop"), services, tree="default")
+    services = [make_service(files, name=name) for name, files in texts.items()]
+    manifests = render_services(*services, settings=Settings(namespace="shop"))
 
     assert {"service.yaml", "web.yaml.j2", "labels.j2", "network.yaml"} == texts["web"].keys()
     names = [str(each.ref) for each in manifests if each.service == "web" and "jsorc.record" not in each.ref.name]
@@ -185,3 +190,17 @@ def test_init_names_the_page() -> None:
     text = (ROOT / "jsorc_gitops/cli/init.py").read_text()
 
     assert {page for page in re.findall(r"docs/[\w-]+\.md", text) if page not in TEXT} == set()
+
+
+def test_python_example(tmp_path: Path) -> None:
+    """The Python definition of docs/service.md gives its object, and the config that service.yaml overrides."""
+    base = "class CommonService:\n    def __init__(self, hook):\n        raise RuntimeError\n"
+    texts = {FIRST_LINE.findall(text)[0]: text for text in blocks("docs/service.md", "python", "yml")}
+    put(tmp_path, {"fleet/common.py": base, **texts})
+    [files] = read_definitions(tmp_path).values()
+    definition = parse_definition(files, services=frozenset())
+
+    manifests, config = render_python(definition, files, PythonDefinitions(tmp_path))
+
+    assert [str(each.ref) for each in manifests] == ["ConfigMap/redis"]
+    assert config == {"enabled": True, "port": "6380"}

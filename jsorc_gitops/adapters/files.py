@@ -4,18 +4,23 @@ Writing never leaves the tree's folder: every step opens one path component thro
 folder above it, and follows no symbolic link.
 """
 
+import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from importlib.resources import files as package_files
+from itertools import groupby
 from pathlib import Path
 
 from jsorc_gitops.errors import DefinitionError, SettingsError, TreeError
+from jsorc_gitops.model.layout import TreeDiff
 from jsorc_gitops.model.services import ServiceFiles
-from jsorc_gitops.model.tree import TreeDiff
 
+_PACKAGE = Path(__file__).parents[1]
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+_LARGEST = 16 << 20  # bytes of one file; the largest real manifests have half a megabyte
+
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
@@ -40,6 +45,17 @@ def read_secret_file(path: Path) -> str:
         raise SettingsError(f"jaseci.credentials: {path}: not UTF-8") from error
 
 
+def read_manifest_text(path: Path | None) -> str:
+    """The text of a file of manifests, of standard input for None; raise DefinitionError where it is none."""
+    name = "standard input" if path is None else str(path)
+    try:
+        return (sys.stdin.buffer.read() if path is None else path.read_bytes()).decode("utf-8-sig")
+    except OSError as error:
+        raise DefinitionError(f"{name}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise DefinitionError(f"{name}: not UTF-8 ({error.reason} at byte {error.start})") from error
+
+
 def read_definitions(root: Path, *, folder: str = "templates") -> dict[str, ServiceFiles]:
     """Every folder below templates/ as a service; raise DefinitionError where one cannot be read.
 
@@ -60,8 +76,7 @@ def read_definitions(root: Path, *, folder: str = "templates") -> dict[str, Serv
 
 def read_shipped_definitions() -> dict[str, ServiceFiles]:
     """The services that come with jsorc: in the wheel, or beside the package in a checkout."""
-    packaged = Path(str(package_files("jsorc_gitops")))
-    root = packaged if (packaged / "templates").is_dir() else packaged.parent
+    root = _PACKAGE if (_PACKAGE / "templates").is_dir() else _PACKAGE.parent
     return read_definitions(root)
 
 
@@ -78,6 +93,49 @@ def write_new_files(root: Path, texts: Mapping[str, str]) -> None:
             raise SettingsError(f"{root / name}: cannot be written: {error.strerror}") from error
 
 
+class MemoFile:
+    """What the last rendering of a folder left for the next one, in the user's cache; gone is no loss."""
+
+    def __init__(self, cache: Path, root: Path) -> None:
+        name = hashlib.sha256(str(root).encode()).hexdigest()[:32]
+        self._path = cache / "jsorc" / f"render-{name}.json"
+
+    def read(self) -> str:
+        """The text, empty where there is none or where somebody else owns it."""
+        try:
+            with self._path.open(encoding="utf-8") as source:
+                return source.read() if os.fstat(source.fileno()).st_uid == os.getuid() else ""
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def write(self, text: str) -> None:
+        scratch = self._path.with_suffix(f".{secrets.token_hex(4)}.tmp")
+        with suppress(OSError):
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            scratch.write_text(text, encoding="utf-8")
+            scratch.replace(self._path)
+
+
+def read_mask_key(cache: Path) -> bytes:
+    """The key of this user's masks, made on first use; where nothing can be kept, one for this run alone."""
+    path = cache / "jsorc" / "mask.key"
+    with suppress(OSError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileExistsError), os.fdopen(os.open(path, _NEW_FILE, 0o600), "wb") as sink:
+            sink.write(secrets.token_bytes(32))
+        if key := path.read_bytes():
+            return key
+    return secrets.token_bytes(32)
+
+
+def get_program_stamp() -> str:
+    """What changes when jsorc does, or Python, or what is installed beside it: sizes and times."""
+    ours = sorted(_PACKAGE.rglob("*.py"))
+    libraries = [Path(each) for each in sys.path if each.endswith("-packages")]
+    stats = [path.stat() for path in (*ours, *libraries)]
+    return f"{sys.version} {[(each.st_size, each.st_mtime_ns) for each in stats]}"
+
+
 class TreeFolder:
     """The folder a rendered tree lies in."""
 
@@ -88,27 +146,23 @@ class TreeFolder:
         """All files below the folder, by path; empty where there is no folder. Refuses symbolic links."""
         if self._path.is_symlink():
             raise TreeError(f"{self._path} is a symbolic link; a rendered tree is a real folder")
-        found: dict[str, str] = {}
-        for folder, folders, names in os.walk(self._path, onerror=_refuse_unreadable):
-            for name in (*folders, *names):
-                path = Path(folder, name)
-                if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                    raise TreeError(f"{path} is a symbolic link or no regular file; remove it")
-                if name in names:
-                    found[path.relative_to(self._path).as_posix()] = _read_text(path)
-        return dict(sorted(found.items()))
+        if not self._path.exists():
+            return {}
+        return dict(sorted(_read_folder(self._path, "")))
 
     def write_tree(self, files: Mapping[str, str], diff: TreeDiff) -> None:
         """Bring the folder from what it holds to `files`, of which `diff` says what differs.
 
         Each file is replaced whole; removals come last, so a killed run leaves only whole files.
         """
+        for path in (*diff.added, *diff.changed, *diff.removed):
+            if not {"", ".", ".."}.isdisjoint(path.split("/")):
+                raise TreeError(f"{path!r} leaves the tree")
         try:
             self._path.mkdir(exist_ok=True)
             root = os.open(self._path, _DIRECTORY)
             try:
-                for path in (*diff.added, *diff.changed):
-                    _replace_file(root, path, files[path])
+                _replace_files(root, sorted((*diff.added, *diff.changed)), files)
                 for path in diff.removed:
                     _remove_file(root, path)
             finally:
@@ -119,72 +173,101 @@ class TreeFolder:
 
 def _read_texts(folder: Path, place: str) -> dict[str, str]:
     texts = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if any(part.startswith(".") for part in Path(name).parts) or path.is_dir():
-            continue
+    for name, is_link in sorted(_list_files(folder, "")):
+        path = folder / name
         try:
-            if not Path(os.path.realpath(path, strict=True)).is_relative_to(folder.resolve()):
+            if is_link and not Path(os.path.realpath(path, strict=True)).is_relative_to(folder.resolve()):
                 raise DefinitionError(f"{place}/{name}: leads out of the service's folder")
-            texts[name] = path.read_text(encoding="utf-8")
+            if is_link and path.is_dir():
+                continue
+            if path.stat().st_size > _LARGEST:
+                raise DefinitionError(f"{place}/{name}: larger than {_LARGEST >> 20} MiB; split it")
+            texts[name] = path.read_bytes().decode()
         except UnicodeDecodeError as error:
             raise DefinitionError(f"{place}/{name}: not UTF-8 ({error.reason} at byte {error.start})") from error
         except OSError as error:
             raise DefinitionError(f"{place}/{name}: cannot be read: {error.strerror}") from error
-    return texts
+    return {name: text.replace("\r\n", "\n") for name, text in texts.items()}
 
 
-def _read_text(path: Path) -> str:
-    # Whatever a file of somebody else holds, it must not stop us; ours are UTF-8.
+def _list_files(folder: Path, prefix: str) -> Iterator[tuple[str, bool]]:
+    """Names of the files below a folder, and whether a link is on the way to them."""
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        with os.scandir(folder / prefix) as entries:
+            for entry in entries:
+                # Python leaves compiled modules beside a definition that somebody ran.
+                if entry.name.startswith(".") or entry.name == "__pycache__":
+                    continue
+                name = f"{prefix}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _list_files(folder, f"{name}/")
+                else:
+                    yield name, entry.is_symlink()
     except OSError as error:
-        raise TreeError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DefinitionError(f"{folder / prefix}: cannot be read: {error.strerror}") from error
 
 
-def _refuse_unreadable(error: OSError) -> None:
-    if not isinstance(error, FileNotFoundError):
+def _read_folder(root: Path, prefix: str) -> Iterator[tuple[str, str]]:
+    """Path and text of every file below a folder of the tree."""
+    try:
+        with os.scandir(root / prefix) as entries:
+            for entry in entries:
+                name = f"{prefix}{entry.name}"
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _read_folder(root, f"{name}/")
+                elif entry.is_file(follow_symlinks=False):
+                    # Whatever a file of somebody else holds, it must not stop us; ours are UTF-8.
+                    with suppress(FileNotFoundError):
+                        text = Path(entry.path).read_bytes().decode(errors="replace")
+                        yield name, text.replace("\r\n", "\n")
+                else:
+                    raise TreeError(f"{entry.path} is a symbolic link or no regular file; remove it")
+    except OSError as error:
         raise TreeError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
 
 @contextmanager
-def _open_parent(root: int, path: str, *, create: bool) -> Iterator[tuple[int, str]]:
-    *folders, name = path.split("/")
-    if ".." in folders or name in {"", ".", ".."}:
-        raise TreeError(f"{path!r} leaves the tree")
+def _open_folder(root: int, path: str, *, create: bool = False) -> Iterator[int]:
+    """A handle of a folder below `root`, reached without following any link; "" is `root` itself."""
     handles = [os.dup(root)]
     try:
-        for folder in folders:
+        for name in path.split("/") if path else ():
             if create:
                 with suppress(FileExistsError):
-                    os.mkdir(folder, dir_fd=handles[-1])
-            handles.append(os.open(folder, _DIRECTORY, dir_fd=handles[-1]))
-        yield handles[-1], name
+                    os.mkdir(name, dir_fd=handles[-1])
+            handles.append(os.open(name, _DIRECTORY, dir_fd=handles[-1]))
+        yield handles[-1]
     finally:
         for handle in handles:
             os.close(handle)
 
 
-def _replace_file(root: int, path: str, text: str) -> None:
-    with _open_parent(root, path, create=True) as (parent, name):
-        scratch = f".{name}.{secrets.token_hex(4)}.tmp"
-        try:
-            handle = os.open(scratch, _NEW_FILE, 0o644, dir_fd=parent)
-            with os.fdopen(handle, "w", encoding="utf-8", newline="\n") as sink:
-                sink.write(text)
-                sink.flush()
-                os.fsync(sink.fileno())
-            os.replace(scratch, name, src_dir_fd=parent, dst_dir_fd=parent)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                os.unlink(scratch, dir_fd=parent)
-            raise
+def _replace_files(root: int, paths: Iterable[str], files: Mapping[str, str]) -> None:
+    for folder, group in groupby(paths, key=lambda path: path.rpartition("/")[0]):
+        with _open_folder(root, folder, create=True) as parent:
+            for path in group:
+                _replace_file(parent, path.rpartition("/")[2], files[path].encode())
+
+
+def _replace_file(parent: int, name: str, content: bytes) -> None:
+    # Not flushed to the disk one by one: a killed run leaves whole files all the same, and what a power
+    # cut spoils, the next run writes again.
+    scratch = f".{name}.{secrets.token_hex(4)}.tmp"
+    try:
+        handle = os.open(scratch, _NEW_FILE, 0o644, dir_fd=parent)
+        with os.fdopen(handle, "wb") as sink:
+            sink.write(content)
+        os.replace(scratch, name, src_dir_fd=parent, dst_dir_fd=parent)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(scratch, dir_fd=parent)
+        raise
 
 
 def _remove_file(root: int, path: str) -> None:
-    with suppress(FileNotFoundError), _open_parent(root, path, create=False) as (parent, name):
+    folder, _, name = path.rpartition("/")
+    with suppress(FileNotFoundError), _open_folder(root, folder) as parent:
         os.unlink(name, dir_fd=parent)
-    folder = path.rpartition("/")[0]
     while folder:
         # A folder goes with its last file; one that still holds something stays.
         with suppress(OSError):

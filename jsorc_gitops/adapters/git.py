@@ -1,20 +1,30 @@
-"""The door to git: reads trees at a revision, commits one folder. Decides nothing.
+"""The door to git: reads trees at a revision, commits one folder, moves branches. Decides nothing.
 
-Only this module knows GitPython. What git refuses comes out as RepositoryError with git's own words.
+What git refuses comes out as RepositoryError with git's own words.
 """
 
+import os
+import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from jsorc_gitops.errors import RepositoryError, TreeError
+from jsorc_gitops.adapters.git_command import Git, GitError
+from jsorc_gitops.adapters.git_objects import read_files, write_commit
+from jsorc_gitops.adapters.git_remote import Remote
+from jsorc_gitops.errors import RepositoryError
+from jsorc_gitops.model.commits import Commit
 
-if TYPE_CHECKING:
-    import git
-
-_REGULAR_FILE = 0o100000
+# What git leaves in its folder while it is in the middle of something; a rebase may stop at a cherry-pick.
+_OPERATIONS = {
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "BISECT_LOG": "bisect",
+}
 
 
 class Repository:
@@ -22,80 +32,140 @@ class Repository:
 
     def __init__(self, root: Path) -> None:
         """Open it; raise RepositoryError where there is none or no git."""
-        try:
-            # GitPython takes 0.1 s to import and fails to when there is no git.
-            import git
-        except ImportError as error:
-            raise RepositoryError("git is not installed, or not on PATH") from error
-        self._failed = git.GitCommandError
-        try:
-            self._repo = git.Repo(root, search_parent_directories=True)
-        except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
-            raise RepositoryError(f"{root}: not in a git repository; run git init") from error
-        if self._repo.working_tree_dir is None:
-            raise RepositoryError(f"{root}: a bare repository has no work tree; use a clone")
-        self._git: git.Git = git.Git(root)
+        self._git = Git(root)
+        # In the hook of a linked work tree, git takes the folder it is started in for the top of the work tree.
+        self._place = {"GIT_WORK_TREE": str(self._git.top)}
         try:
             # Git's first word: it refuses a repository of another user, for one.
-            self._prefix = str(self._git.rev_parse("--show-prefix"))
-        except self._failed as error:
-            raise RepositoryError(f"{root}: {_words(error)}") from error
+            self._prefix = self._git.run("rev-parse", "--show-prefix", env=self._place)
+        except GitError as error:
+            raise RepositoryError(f"{root}: {error}") from error
 
-    def close(self) -> None:
-        self._repo.close()
+    @property
+    def prefix(self) -> str:
+        """Where the folder lies in its repository, with '/' at the end; "" at its top."""
+        return self._prefix
 
     def get_head(self) -> str:
         """The commit of HEAD, 40 hex digits; raise RepositoryError on an unborn branch."""
         try:
-            return str(self._git.rev_parse("--verify", "--quiet", "HEAD^{commit}"))
-        except self._failed as error:
-            branch = self._git.symbolic_ref("--short", "HEAD")
+            return self._git.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
+        except GitError as error:
+            branch = self._git.run("symbolic-ref", "--short", "HEAD")
             raise RepositoryError(
                 f"branch {branch} has no commit yet; commit jsorc.yaml and templates/ first"
+            ) from error
+
+    def get_commit(self, revision: str) -> str:
+        """The commit that a branch, tag or other revision stands for; raise RepositoryError where it is none."""
+        try:
+            return self._git.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        except GitError as error:
+            raise RepositoryError(
+                f"{revision}: no commit of this name; fetch it first, or check the name"
             ) from error
 
     def get_branch(self) -> str:
         """The branch HEAD is on; raise RepositoryError where it is detached."""
         try:
-            return str(self._git.symbolic_ref("--short", "--quiet", "HEAD"))
-        except self._failed as error:
+            return self._git.run("symbolic-ref", "--short", "--quiet", "HEAD")
+        except GitError as error:
             raise RepositoryError(
                 "HEAD is detached, a commit there would belong to no branch; run git switch BRANCH"
             ) from error
 
+    def get_tip(self, branch: str) -> str:
+        """The commit of a local branch; "" where there is no such branch."""
+        try:
+            return self._git.run("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{commit}}")
+        except GitError:
+            return ""
+
+    def get_operation(self) -> str:
+        """What git is in the middle of: merge, rebase, cherry-pick, revert, bisect; "" if nothing."""
+        found = (name for file, name in _OPERATIONS.items() if (self._git.folder / file).exists())
+        return next(found, "")
+
+    def get_remote(self, branch: str) -> Remote:
+        """Where a branch is pushed to; raise RepositoryError where nothing says that."""
+        return Remote(self._git, branch)
+
     def read_tree(self, revision: str, folder: str) -> dict[str, str]:
         """All files below a folder at a commit, by path; empty where the commit has no such folder."""
-        path = f"{self._prefix}{folder}"
-        commit = self._repo.commit(revision)
-        try:
-            tree = commit.tree[path]
-        except KeyError:
-            return {}
-        if tree.type != "tree":
-            raise TreeError(f"{path} at {revision[:12]} is no folder")
-        files = {}
-        for item in tree.traverse():
-            if getattr(item, "type", "") == "tree":
-                continue
-            if item.mode & 0o170000 != _REGULAR_FILE:  # type: ignore[union-attr]
-                raise TreeError(f"{item.path} at {revision[:12]} is a symbolic link or a submodule")  # type: ignore[union-attr]
-            name = str(item.path)[len(path) + 1 :]  # type: ignore[union-attr]
-            files[name] = item.data_stream.read().decode(errors="replace")  # type: ignore[union-attr]
-        return dict(sorted(files.items()))
+        return read_files(self._git, revision, f"{self._prefix}{folder}")
 
-    def list_dirty(self, *paths: str) -> list[str]:
-        """Files below `paths` that differ from HEAD or that git does not track, as git spells them."""
-        listing = str(
-            self._git.status("--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--", *paths)
-        )
-        return sorted(entry[3:] for entry in listing.split("\0") if entry)
+    def list_dirty(self, *paths: str, ignored: bool = False) -> list[str]:
+        """Files below `paths` that differ from HEAD or that git does not track, as git spells them.
+
+        Files that git ignores are told on request, except hidden ones and what Python leaves in __pycache__.
+        """
+        options = ("--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
+        more = ("--ignored=traditional",) if ignored else ()
+        listing = self._git.run("status", *options, *more, "--", *paths)
+        entries = [(entry[:2], entry[3:]) for entry in listing.split("\0") if entry]
+        return sorted(path for state, path in entries if state != "!!" or not self._is_litter(path))
 
     def list_changed_since(self, folder: str, *paths: str) -> list[str]:
         """Files below `paths` that differ, at HEAD, from what they were when `folder` was last committed."""
-        last = str(self._git.rev_list("-1", "HEAD", "--", folder))
+        last = self._git.run("rev-list", "-1", "HEAD", "--", folder)
         if not last:
             return []
-        return str(self._git.diff("--name-only", last, "HEAD", "--", *paths)).splitlines()
+        return self._git.run("diff", "--name-only", last, "HEAD", "--", *paths).splitlines()
+
+    def list_commits(self, old: str, new: str, *, within: str) -> list[Commit]:
+        """The commits of `new` that `old` does not have, parents first; those that leave a folder stray."""
+        chosen = (f"{old}..{new}", "--")
+        outside = (":(top)", f":(top,exclude,literal){self._prefix}{within}")
+        straying = set(self._git.run("rev-list", "--full-history", *chosen, *outside).splitlines())
+        # A message may hold anything but NUL, and a trailer that is unfolded no line's end.
+        form = "--format=%H%x00%P%x00%s%x00%(trailers:only,unfold)%x00"
+        listing = self._git.run("rev-list", "--reverse", "--topo-order", "--no-commit-header", form, *chosen)
+        fields = listing.split("\0")
+        records = zip(*(fields[start::4] for start in range(4)), strict=False)
+        return [
+            Commit(
+                revision=revision.strip(),
+                parents=len(parents.split()),
+                subject=subject,
+                trailers=_group(trailers),
+                strays=revision.strip() in straying,
+            )
+            for revision, parents, subject, trailers in records
+        ]
+
+    def has_path(self, revision: str, path: str) -> bool:
+        """Whether a commit holds a file or a folder of this path."""
+        return bool(self._git.run("ls-tree", "--full-tree", revision, "--", f"{self._prefix}{path}"))
+
+    def has_history(self, path: str, *, revision: str = "HEAD") -> bool:
+        """Whether any commit up to a revision touched this path."""
+        return bool(self._git.run("rev-list", "-1", revision, "--", f":(literal){path}"))
+
+    def is_shallow(self) -> bool:
+        """Whether this clone lacks older commits."""
+        return self._git.run("rev-parse", "--is-shallow-repository") == "true"
+
+    def is_ancestor(self, old: str, new: str) -> bool | None:
+        """Whether `new` descends from `old`; None where this clone cannot tell (a commit it has not)."""
+        try:
+            self._git.run("merge-base", "--is-ancestor", old, new)
+        except GitError as error:
+            return False if error.status == 1 else None
+        return True
+
+    def list_trailers(self, old: str, new: str, key: str) -> list[str]:
+        """The values of a trailer in the commits after `old` up to `new`, those below this folder only.
+
+        None where this clone does not know `old`.
+        """
+        form = f"--format=%(trailers:key={key},valueonly,separator=%x0A)"
+        try:
+            listing = self._git.run("rev-list", "--no-commit-header", form, f"{old}..{new}")
+        except GitError:
+            return []
+        values = [line.strip() for line in listing.splitlines()]
+        mine = [value.removeprefix(self._prefix) for value in values if value.startswith(self._prefix)]
+        return [value for value in mine if value]
 
     def commit_files(self, paths: Sequence[str], message: str) -> str:
         """Commit these files as they lie on disk, the missing ones as removed, and nothing else.
@@ -104,69 +174,124 @@ class Repository:
         configured. Returns the new commit, which is made even where the files are as committed, since the
         message may be what counts. Raises RepositoryError, and leaves the index as it was.
         """
+        if operation := self.get_operation():
+            raise RepositoryError(f"a {operation} is not finished; finish or abort it first")
         staged = self._write_index()
-        # Lists and messages go by file: a command line takes 128 KiB an argument.
-        with _file_of("\0".join(paths)) as listing, _file_of(message) as text, ExitStack() as undo:
-            chosen = (f"--pathspec-from-file={listing}", "--pathspec-file-nul")
-            undo.callback(self._git.reset, "--quiet", staged, *chosen)
+        listing = "\0".join(paths)
+        with tempfile.TemporaryDirectory() as scratch, ExitStack() as undo:
+            # git commit --only would do it too, in a time that grows with the square of the files.
+            other = {"GIT_INDEX_FILE": f"{scratch}/index"}
+            with suppress(FileNotFoundError):
+                shutil.copyfile(self._git.folder / "index", other["GIT_INDEX_FILE"])
+            undo.callback(self._restore_index, staged, paths)
             try:
-                with Path(listing).open("rb") as stream:
-                    self._git.update_index("--add", "--remove", "-z", "--stdin", istream=stream)
-                options = ("--quiet", "--only", "--allow-empty", "--cleanup=whitespace")
-                self._git.commit(*options, f"--file={text}", *chosen)
-            except self._failed as error:
-                raise RepositoryError(f"git refused the commit: {_words(error)}") from error
+                self._git.run("read-tree", "--reset", "HEAD", env=other)
+                for index in (other, {}):
+                    self._git.run("update-index", "--add", "--remove", "-z", "--stdin", feed=listing, env=index)
+                options = ("--quiet", "--allow-empty", "--cleanup=whitespace", "--file=-")
+                self._git.run("commit", *options, feed=message, env=other)
+            except GitError as error:
+                raise RepositoryError(f"git refused the commit: {error}") from error
             undo.pop_all()
         return self.get_head()
 
+    def commit_branch(
+        self,
+        branch: str,
+        files: Mapping[str, str],
+        removed: Collection[str],
+        message: str,
+        *,
+        parent: str,
+        replacing: str,
+    ) -> str:
+        """Commit to a branch that is not checked out: these files on top of `parent`, or of nothing if "".
+
+        Work tree, index and HEAD are left alone; no commit hook runs; author and signing are as git is
+        configured. The branch must be at `replacing` ("" where it must not exist yet), or RepositoryError is
+        raised. Paths are those of our folder. Returns the new commit.
+        """
+        self._check_branch(branch)
+        placed = {f"{self._prefix}{path}": text for path, text in files.items()}
+        gone = [f"{self._prefix}{path}" for path in removed]
+        try:
+            revision = write_commit(self._git, placed, gone, parent=parent, message=message)
+        except GitError as error:
+            raise RepositoryError(f"git refused the commit: {error}") from error
+        self.set_branch(branch, old=replacing, new=revision)
+        return revision
+
+    def set_branch(self, branch: str, *, old: str, new: str) -> None:
+        """Move a branch that is not checked out; raise RepositoryError where it is not at `old` any more."""
+        self._check_branch(branch)
+        try:
+            self._git.run("update-ref", "-m", "jsorc render", f"refs/heads/{branch}", new, old)
+        except GitError as error:
+            if self.get_tip(branch) != old:
+                raise RepositoryError(f"branch {branch} was changed by somebody else; try again") from error
+            raise RepositoryError(f"branch {branch} cannot be moved: {error}") from error
+
+    def move_head(self, *, old: str, new: str) -> None:
+        """Bring HEAD's branch, the index and the work tree from `old` to `new` at once.
+
+        What is staged or changed stays so, and ORIG_HEAD keeps `old`. Raises RepositoryError, with nothing
+        moved, where local changes are in the way.
+        """
+        branch = self.get_branch()
+        if self.get_head() != old:
+            raise RepositoryError(f"branch {branch} was changed by somebody else; try again")
+        options = ("--quiet", "--no-track", "--no-overwrite-ignore", "-B", branch)
+        try:
+            self._git.run("update-ref", "ORIG_HEAD", old)
+            # One command does all of it, so nobody can be killed between its parts.
+            self._git.run("-c", f"core.hooksPath={os.devnull}", "checkout", *options, new, "--", apart=True)
+        except GitError as error:
+            raise RepositoryError(f"branch {branch} cannot be moved to {new[:12]}: {error}") from error
+
+    def export_index(self, folder: Path) -> Path:
+        """Write what is staged of our folder below an empty one, and return where jsorc.yaml is there.
+
+        In a hook, that is what is about to be committed. Raises RepositoryError while there are conflicts.
+        """
+        tree = self._write_index()
+        with tempfile.TemporaryDirectory() as scratch:
+            place = {**self._place, "GIT_INDEX_FILE": f"{scratch}/index"}
+            self._git.run("read-tree", tree, env=place)
+            self._git.run("checkout-index", "--all", f"--prefix={folder}/", env=place)
+        return folder / self._prefix
+
+    def _check_branch(self, branch: str) -> None:
+        try:
+            spelled = self._git.run("check-ref-format", "--branch", branch)
+        except GitError:
+            spelled = ""
+        # Git takes @{-1} for the branch before.
+        if not spelled or spelled != branch:
+            raise RepositoryError(f"{branch!r} cannot be the name of a branch")
+        if f"branch refs/heads/{branch}" in self._git.run("worktree", "list", "--porcelain").splitlines():
+            raise RepositoryError(f"branch {branch} is checked out; use --commit there, or name another branch")
+
     def _write_index(self) -> str:
         try:
-            return str(self._git.write_tree())
-        except self._failed as error:
-            raise RepositoryError(f"the index cannot be committed: {_words(error)}") from error
+            return self._git.run("write-tree", env=self._place)
+        except GitError as error:
+            if conflicts := self._git.run("diff", "--name-only", "--diff-filter=U", "-z").split("\0")[0]:
+                raise RepositoryError(f"{conflicts} has a merge conflict; resolve it and git add it") from error
+            raise RepositoryError(f"the index cannot be committed: {error}") from error
 
-    @property
-    def prefix(self) -> str:
-        """Where the folder lies in its repository, with '/' at the end; "" at its top."""
-        return self._prefix
+    def _restore_index(self, staged: str, paths: Sequence[str]) -> None:
+        """Stage for these paths what a tree holds, and nothing where it holds nothing."""
+        full = {f"{self._prefix}{path}" for path in paths}
+        entries = self._git.run("ls-tree", "-r", "-z", "--full-tree", staged).split("\0")
+        held = [entry for entry in entries if entry.partition("\t")[2] in full]
+        gone = [f"0 {'0' * len(staged)}\t{path}" for path in full]
+        self._git.run("update-index", "-z", "--index-info", feed="\0".join([*gone, *held]))
 
-    def has_history(self, path: str) -> bool:
-        """Whether any commit up to HEAD touched this path."""
-        return bool(self._git.rev_list("-1", "HEAD", "--", f":(literal){path}"))
-
-    def is_shallow(self) -> bool:
-        """Whether this clone lacks older commits."""
-        return str(self._git.rev_parse("--is-shallow-repository")) == "true"
-
-    def is_ancestor(self, old: str, new: str) -> bool | None:
-        """Whether `new` descends from `old`; None where this clone cannot tell (a commit it has not)."""
-        try:
-            self._git.merge_base("--is-ancestor", old, new)
-        except self._failed as error:
-            return False if error.status == 1 else None
-        return True
-
-    def list_trailers(self, old: str, new: str, key: str) -> list[str]:
-        """The values of a trailer in the commits after `old` up to `new`; none where it does not know `old`."""
-        form = f"--format=%(trailers:key={key},valueonly,separator=%x0A)"
-        try:
-            listing = str(self._git.log(form, f"{old}..{new}"))
-        except self._failed:
-            return []
-        values = [line.strip() for line in listing.splitlines()]
-        mine = [value.removeprefix(self._prefix) for value in values if value.startswith(self._prefix)]
-        return [value for value in mine if value and "/" not in value]
+    def _is_litter(self, path: str) -> bool:
+        parts = path.removeprefix(self._prefix).split("/")
+        return any(part.startswith(".") or part == "__pycache__" for part in parts)
 
 
-@contextmanager
-def _file_of(text: str) -> Iterator[str]:
-    """The name of a file that holds this text, and is gone afterwards."""
-    with tempfile.NamedTemporaryFile("w", prefix="jsorc-", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        yield file.name
-
-
-def _words(error: "git.GitCommandError") -> str:
-    text = str(error.stderr or error.stdout).strip()
-    return text.removeprefix("stderr:").removeprefix("stdout:").strip().strip("'").strip()
+def _group(trailers: str) -> dict[str, tuple[str, ...]]:
+    pairs = [line.split(": ", 1) for line in trailers.split("\n") if ": " in line]
+    return {name: tuple(value for key, value in pairs if key == name) for name, _ in pairs}

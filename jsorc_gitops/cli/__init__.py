@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from jsorc_gitops import __version__
+from jsorc_gitops.cli.import_ import import_
 from jsorc_gitops.cli.init import init
 from jsorc_gitops.cli.reconcile import reconcile
 from jsorc_gitops.cli.render import render
@@ -34,6 +35,7 @@ def cli(context: click.Context, root: Path) -> None:
 
 
 cli.add_command(init)
+cli.add_command(import_)
 cli.add_command(render)
 cli.add_command(reconcile)
 

@@ -31,6 +31,7 @@ class _Invocation:
     root: Path
     kubeconfig: Path | None
     context: str | None
+    environment: str
     options: "Options"
     verbose: bool
 
@@ -39,6 +40,7 @@ class _Invocation:
 @click.option(
     "--loop", is_flag=True, help="Repeat every `interval` seconds until SIGTERM; a pass begun is finished."
 )
+@click.option("--env", "environment", default="", metavar="NAME", help="The environment, if there are several.")
 @click.option("-v", "--verbose", is_flag=True, help="Also print what is as it should be, whatever `quiet` says.")
 @click.option("--adopt", is_flag=True, help="Take over objects that exist already and are not ours.")
 @click.option("--allow-prune", is_flag=True, help="Prune in this pass whatever the prune budget says.")
@@ -54,6 +56,7 @@ def reconcile(
     root: Path,
     *,
     loop: bool,
+    environment: str,
     verbose: bool,
     adopt: bool,
     allow_prune: bool,
@@ -69,7 +72,14 @@ def reconcile(
     from jsorc_gitops.reconcile.ports import Options
 
     options = Options(adopt=adopt, allow_prune=allow_prune, allow_rewind=allow_rewind)
-    invocation = _Invocation(root=root, kubeconfig=kubeconfig, context=context, options=options, verbose=verbose)
+    invocation = _Invocation(
+        root=root,
+        kubeconfig=kubeconfig,
+        context=context,
+        environment=environment,
+        options=options,
+        verbose=verbose,
+    )
     if loop:
         return _loop(invocation)
     report, _ = _run_pass(invocation)
@@ -108,27 +118,31 @@ def _run_pass(invocation: _Invocation) -> "tuple[Report, float]":
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.reconcile.report import format_report
 
-    with closing(Repository(invocation.root)) as repository:
-        revision = repository.get_head()
-        tree = _read_tree(repository, revision)
-        if dirty := repository.list_dirty("rendered"):
-            click.echo(f"warning: {dirty[0]} differs from HEAD; what is committed is applied", err=True)
-        # Only on demand: not every change of a template changes what it renders to.
-        if invocation.verbose and (later := repository.list_changed_since("rendered", "jsorc.yaml", "templates")):
-            click.echo(f"note: {later[0]} was changed after rendered/ was last committed", err=True)
-        report = _reconcile(invocation, repository, tree, revision)
+    repository = Repository(invocation.root)
+    revision = repository.get_head()
+    tree = _read_tree(repository, revision, invocation.environment)
+    if dirty := repository.list_dirty("rendered"):
+        click.echo(f"warning: {dirty[0]} differs from HEAD; what is committed is applied", err=True)
+    # Only on demand: not every change of a template changes what it renders to.
+    if invocation.verbose and (later := repository.list_changed_since("rendered", "jsorc.yaml", "templates")):
+        click.echo(f"note: {later[0]} was changed after rendered/ was last committed", err=True)
+    report = _reconcile(invocation, repository, tree, revision)
     for line in format_report(report, quiet=tree.settings.quiet and not invocation.verbose):
         click.echo(line)
     return report, tree.settings.interval
 
 
-def _read_tree(repository: "Repository", revision: str) -> "Tree":
-    from jsorc_gitops.model.tree import DEFAULT_TREE, FOLDER, parse_tree
+def _read_tree(repository: "Repository", revision: str, environment: str) -> "Tree":
+    from jsorc_gitops.model.layout import FOLDER, compute_folder
+    from jsorc_gitops.model.tree import find_tree, parse_tree
 
     files = repository.read_tree(revision, FOLDER)
     if not files:
         raise JsorcError(f"HEAD ({revision[:12]}) has no {FOLDER}/; run jsorc render --commit first")
-    return parse_tree(files, name=DEFAULT_TREE, where=FOLDER)
+    name = find_tree(files, environment, where=FOLDER)
+    below = compute_folder(name)
+    mine = {path.removeprefix(below): text for path, text in files.items() if path.startswith(below)}
+    return parse_tree(mine, name=name, where=f"{FOLDER}/{below}".rstrip("/"))
 
 
 def _reconcile(invocation: _Invocation, repository: "Repository", tree: "Tree", revision: str) -> "Report":

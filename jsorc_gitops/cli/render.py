@@ -1,88 +1,208 @@
 """`jsorc render`: service definitions to rendered/, and into a commit."""
 
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from jsorc_gitops.cli.printing import (
+    print_changes,
+    print_diff,
+    print_files,
+    print_warnings,
+    report_up_to_date,
+)
+from jsorc_gitops.cli.rendering import Inputs, read_inputs, recall, remember, render_inputs
+from jsorc_gitops.errors import JsorcError
 
-    from jsorc_gitops.adapters.files import TreeFolder
-    from jsorc_gitops.render.changes import ServiceChange
+if TYPE_CHECKING:
     from jsorc_gitops.render.publish import Rendering
 
 EXIT_DIFFERENCES = 6
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Options:
+    """The command line, as click has parsed it."""
+
+    environments: tuple[str, ...]
+    check: bool
+    staged: bool
+    against: str | None
+    allow: tuple[str, ...]
+    whole: bool
+    output: str
+    committing: bool
+    branch: str | None
+    pushing: bool
+    allow_prune: tuple[str, ...]
+    allow_dirty: bool
+    force: bool
+    interpreter: str
+
+    @property
+    def delivers(self) -> bool:
+        return self.committing or self.branch is not None
+
+
 @click.command()
+@click.option("--env", "environments", metavar="NAME", multiple=True, help="Only this environment; repeatable.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 6 when rendered/ is not what would be written.")
+@click.option("--staged", is_flag=True, help="With --check: what git has staged instead of what lies on disk.")
+@click.option(
+    "--against",
+    metavar="REVISION",
+    help="With --check: compare with rendered/ at this revision, and tell what a cluster would refuse.",
+)
+@click.option(
+    "--allow",
+    metavar="RULE|OBJECT|SERVICE",
+    multiple=True,
+    help="With --against: allow this danger; repeatable. One that is not allowed is exit 1.",
+)
+@click.option(
+    "--diff",
+    "whole",
+    is_flag=True,
+    help="Print every changed field with its values, those of Secrets masked.",
+)
+@click.option(
+    "--output",
+    type=click.Choice(["text", "json", "markdown"]),
+    default="text",
+    help="With --against: how it is told. markdown is a comment for a pull request.",
+)
 @click.option("--commit", "committing", is_flag=True, help="Commit rendered/, and nothing else, when it changed.")
+@click.option(
+    "--branch", metavar="NAME", help="Commit rendered/ to this branch instead, which is not checked out."
+)
+@click.option(
+    "--push",
+    "pushing",
+    is_flag=True,
+    help="Push the branch; where others were first, render again on theirs.",
+)
 @click.option(
     "--allow-prune",
     metavar="SERVICE",
     multiple=True,
-    help="With --commit: consent, in the commit, to pruning this service beyond the prune budget.",
+    help="Consent, in the commit, to pruning this service beyond the prune budget.",
 )
+@click.option("--allow-dirty", is_flag=True, help="Commit what templates/ make as they are, committed or not.")
+@click.option(
+    "--python",
+    "interpreter",
+    metavar="PROGRAM",
+    default=sys.executable,
+    help="The Python, 3.8 or newer, that builds Python definitions. Default: the one that runs jsorc.",
+)
+@click.option("--force", is_flag=True, help="Overwrite files in rendered/ that were edited by hand.")
 @click.pass_obj
-def render(root: Path, *, check: bool, committing: bool, allow_prune: tuple[str, ...]) -> int:
+def render(root: Path, /, **given: Any) -> int:
     """Turn the services under templates/ into grouped manifests under rendered/."""
-    # Only what a command needs is imported, so that jsorc --help pays for click alone.
-    from jsorc_gitops.adapters.files import TreeFolder, read_definitions, read_settings_text
-    from jsorc_gitops.render import publish
-
-    if check and committing:
-        raise click.UsageError("--check writes nothing, so it does not go with --commit")
-    if allow_prune and not committing:
-        raise click.UsageError("--allow-prune is written into a commit, so it needs --commit")
-    folder = TreeFolder(root / "rendered")
-    rendering = publish.render(read_settings_text(root), read_definitions(root), folder)
-    for stranger in rendering.strangers:
-        click.echo(f"warning: rendered/{stranger} was not written by jsorc and belongs to no service", err=True)
-    if committing:
-        return _commit(root, folder, rendering, allow_prune)
-    if not rendering.diff:
-        click.echo(f"rendered/ is up to date: {len(rendering.manifests)} objects.")
-        return 0
-    if not check:
-        publish.write(rendering, folder)
-    _print_changes(rendering.changes)
-    _print_files(rendering, verb="would be" if check else "was")
-    return EXIT_DIFFERENCES if check else 0
+    options = _Options(**given)
+    _check_usage(options)
+    if options.staged:
+        return _check_staged(root, options)
+    inputs = read_inputs(root, options.environments, interpreter=options.interpreter)
+    if not options.delivers and options.against is None and (known := recall(inputs)):
+        return report_up_to_date(known.objects, known.warnings)
+    rendering = render_inputs(inputs)
+    print_warnings(rendering.warnings)
+    if options.against is not None:
+        return _compare(inputs, rendering, options, options.against)
+    if options.delivers:
+        return _deliver(inputs, rendering, options)
+    return _write(inputs, rendering, options)
 
 
-def _commit(root: Path, folder: "TreeFolder", rendering: "Rendering", allow_prune: tuple[str, ...]) -> int:
-    from jsorc_gitops import __version__
+def _check_usage(options: _Options) -> None:
+    if options.check and (options.delivers or options.force):
+        raise click.UsageError("--check writes nothing, so it goes neither with a commit nor with --force")
+    if options.committing and options.branch is not None:
+        raise click.UsageError("--commit is for the branch that is checked out, --branch for another; choose one")
+    if (options.allow_prune or options.allow_dirty or options.pushing) and not options.delivers:
+        raise click.UsageError("--allow-prune, --allow-dirty and --push need a commit: --commit or --branch NAME")
+    if options.staged and (not options.check or options.against is not None):
+        raise click.UsageError("--staged is another thing to check: it needs --check, and goes without --against")
+    if options.against is not None and not options.check:
+        raise click.UsageError("--against compares and writes nothing, so it needs --check")
+    if (options.allow or options.output != "text") and options.against is None:
+        raise click.UsageError("--allow and --output are about a comparison, so they need --against")
+
+
+def _check_staged(root: Path, options: _Options) -> int:
     from jsorc_gitops.adapters.git import Repository
-    from jsorc_gitops.render import publish
 
-    repository = Repository(root)
-    try:
-        commit, changes = publish.commit(
-            rendering, folder, repository, version=__version__, allow_prune=allow_prune
-        )
-    finally:
-        repository.close()
-    if commit is None:
-        click.echo(f"Nothing changed: {len(rendering.manifests)} objects as committed.")
-        return 0
-    _print_changes(changes)
-    click.echo(f"Committed {commit[:12]}.")
-    return 0
+    with TemporaryDirectory(prefix="jsorc-staged-") as scratch:
+        staged = Repository(root).export_index(Path(scratch))
+        inputs = read_inputs(staged, options.environments, interpreter=options.interpreter)
+        rendering = render_inputs(inputs)
+        print_warnings(rendering.warnings)
+        return _report(inputs, rendering, options)
 
 
-def _print_changes(changes: "Sequence[ServiceChange]") -> None:
-    for change in changes:
-        click.echo(change.service or "tree")
-        for line in change.lines:
-            click.echo(f"  {line}")
+def _write(inputs: Inputs, rendering: "Rendering", options: _Options) -> int:
+    from jsorc_gitops.render.publish import write
+
+    if not options.check:
+        write(rendering, inputs.folder, force=options.force)
+        remember(inputs, rendering)
+    elif not rendering.diff:
+        remember(inputs, rendering)
+    return _report(inputs, rendering, options)
 
 
-def _print_files(rendering: "Rendering", *, verb: str) -> None:
-    diff = rendering.diff
-    counts = [
-        f"{len(paths)} {word}"
-        for paths, word in ((diff.added, "added"), (diff.changed, "changed"), (diff.removed, "removed"))
-        if paths
-    ]
-    click.echo(f"rendered/ {verb} written: {', '.join(counts)} of {len(rendering.files)} files.")
+def _report(inputs: Inputs, rendering: "Rendering", options: _Options) -> int:
+    if not rendering.diff:
+        return report_up_to_date(rendering.objects, ())
+    if options.whole:
+        print_diff(inputs, rendering, inputs.on_disk)
+    else:
+        print_changes(rendering.changes)
+    print_files(rendering, verb="would be" if options.check else "was")
+    return EXIT_DIFFERENCES if options.check else 0
+
+
+def _deliver(inputs: Inputs, rendering: "Rendering", options: _Options) -> int:
+    from jsorc_gitops import __version__
+    from jsorc_gitops.cli.delivering import commit_elsewhere, commit_here
+    from jsorc_gitops.render.commit import CommitOptions
+
+    allowed = CommitOptions(
+        version=__version__,
+        allow_prune=options.allow_prune,
+        allow_dirty=options.allow_dirty,
+        force=options.force,
+    )
+    if options.branch is None:
+        return commit_here(inputs, rendering, allowed, whole=options.whole, pushing=options.pushing)
+    return commit_elsewhere(
+        inputs, rendering, allowed, options.branch, whole=options.whole, pushing=options.pushing
+    )
+
+
+def _compare(inputs: Inputs, rendering: "Rendering", options: _Options, revision: str) -> int:
+    """Print what the trees change since a revision; 1 where a danger is not allowed, 6 where anything differs."""
+    from jsorc_gitops.adapters.git import Repository
+    from jsorc_gitops.model.layout import FOLDER
+    from jsorc_gitops.render.comment import format_comment
+    from jsorc_gitops.render.publish import compare_trees
+    from jsorc_gitops.render.report import find_refused, format_json, format_text
+
+    repository = Repository(inputs.root)
+    files = repository.read_tree(repository.get_commit(revision), FOLDER)
+    comparisons = compare_trees(rendering, files, against=revision, mask_key=inputs.read_mask_key())
+    match options.output:
+        case "json":
+            click.echo(format_json(comparisons, allow=options.allow), nl=False)
+        case "markdown":
+            click.echo(format_comment(comparisons, allow=options.allow), nl=False)
+        case _:
+            click.echo("\n".join(format_text(comparisons, allow=options.allow, whole=options.whole)))
+    if find_refused(comparisons, options.allow):
+        return JsorcError.exit_code
+    return EXIT_DIFFERENCES if any(each.diffs for each in comparisons) else 0

@@ -58,6 +58,12 @@ KEPT_KINDS = frozenset(
     }
 )
 
+# What keeps Flux and Argo CD from deleting these when their service is removed (DESIGN §2).
+KEEP_ANNOTATIONS = {
+    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+    "kustomize.toolkit.fluxcd.io/prune": "disabled",
+}
+
 # Stages of a pass: each is written whole before the next is begun.
 STAGE_DEFINITIONS, STAGE_CLASSES, STAGE_OBJECTS, STAGE_WEBHOOKS = range(4)
 
@@ -114,6 +120,7 @@ class Manifest:
     ref: ObjectRef
     api_version: str
     body: Body = field(repr=False)
+    where: str = field(default="", compare=False)  # the file and document it was read from, for messages
 
     @property
     def service(self) -> str:
@@ -165,7 +172,7 @@ def parse_manifest(body: object, *, where: str) -> Manifest:
             metadata.get(key) if isinstance(metadata, Mapping) else None, where=f"{where}: metadata.{key}"
         )
     ref = ObjectRef(group=parse_group(api_version), kind=kind, namespace=namespace, name=name)
-    return Manifest(ref=ref, api_version=api_version, body=body)
+    return Manifest(ref=ref, api_version=api_version, body=body, where=where)
 
 
 def compute_stage(ref: ObjectRef) -> int:

@@ -1,6 +1,7 @@
 """A service: as its folder under templates/ defines it, and as its record carries it into the cluster."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -8,12 +9,14 @@ from typing import Any, Literal
 from jsorc_gitops.errors import DefinitionError, FormatError
 from jsorc_gitops.model.fields import Fields
 from jsorc_gitops.model.objects import ObjectRef
-from jsorc_gitops.model.settings import DNS_LABEL
+from jsorc_gitops.model.settings import AS_WRITTEN, DNS_LABEL, HOME
 from jsorc_gitops.model.yaml import Document, parse_documents
 
 RECORD_VERSION = 1
 
-_KEYS = ("values", "config", "reset", "dependsOn")
+_KEYS = ("values", "config", "reset", "dependsOn", "namespace", "plainSecrets", "python")
+# package.module:NAME of a class or a dict
+PYTHON_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +30,11 @@ class ServiceFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceDefinition:
-    """What service.yaml says. `watch` names workloads as Kind/name; None means all of the service."""
+    """What service.yaml says, with the values of the environment merged in.
+
+    `watch` names workloads as Kind/name; None means all of the service. `namespace` is AS_WRITTEN, HOME or a
+    name. `python` is "package.module:NAME" of a class or a dict, "" where there is none.
+    """
 
     name: str
     values: Mapping[str, Any] = field(repr=False)
@@ -36,6 +43,21 @@ class ServiceDefinition:
     jaseci_name: str
     watch: tuple[str, ...] | None
     depends_on: tuple[str, ...]
+    namespace: str = AS_WRITTEN
+    plain_secrets: bool = False
+    python: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltDefinition:
+    """What a Python definition says, as JSON data: `kube` in one of JsOrc's shapes, and Jaseci's `config`.
+
+    `sources` are the files of the repository that it read or imported, from the repository's root.
+    """
+
+    kube: Any = field(repr=False)
+    config: Any = field(repr=False)
+    sources: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,18 +74,18 @@ class ServiceRecord:
     watch: tuple[ObjectRef, ...]
 
 
-def parse_definition(files: ServiceFiles, *, services: frozenset[str]) -> ServiceDefinition:
-    """Read a folder's service.yaml (all of it optional); raise DefinitionError with file, line and key."""
+def parse_definition(
+    files: ServiceFiles, *, services: frozenset[str], environment: str = ""
+) -> ServiceDefinition:
+    """Read a folder's service.yaml and values.<environment>.yaml, both optional.
+
+    Raises DefinitionError with file, line and key.
+    """
     if not DNS_LABEL.match(files.name):
         raise DefinitionError(
             f"{files.folder}: a service's name is a DNS label (lower-case letters, digits, '-')"
         )
-    source = f"{files.folder}/service.yaml"
-    documents = parse_documents(files.texts.get("service.yaml", ""), source=source, locate=True)
-    if len(documents) > 1:
-        raise DefinitionError(f"{source}:{documents[1].line}: a service is one document, this begins a second")
-    document = documents[0] if documents else Document({}, 1, {})
-    fields = Fields(document=document, source=source, error=DefinitionError).allow(_KEYS)
+    fields = _read_fields(files, "service.yaml").allow(_KEYS)
     depends_on = fields.texts("dependsOn") or ()
     for index, name in enumerate(depends_on):
         if name not in services or name == files.name:
@@ -77,15 +99,31 @@ def parse_definition(files: ServiceFiles, *, services: frozenset[str]) -> Servic
                 pass
             case other:
                 reset.fail(f"must be jaseci or none, not {other!r}", "via")
+    values = fields.plain("values")
+    if environment:
+        values = merge_values(values, _read_fields(files, f"values.{environment}.yaml").mapping)
     return ServiceDefinition(
         name=files.name,
-        values=fields.plain("values"),
+        values=values,
         config=fields.plain("config"),
+        namespace=_parse_policy(fields),
+        plain_secrets=_parse_plain_secrets(fields),
+        python=_parse_python(fields),
         via=via,
         jaseci_name=reset.text("name", files.name) if reset else files.name,
         watch=reset.texts("watch") if reset else None,
         depends_on=depends_on,
     )
+
+
+def merge_values(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """`over` on top of `base`: mappings are merged key by key, everything else (lists, null) replaces."""
+    merged = dict(base)
+    for key, value in over.items():
+        below = merged.get(key)
+        both = isinstance(below, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge_values(below, value) if both else value  # type: ignore[arg-type]
+    return merged
 
 
 def format_record(record: ServiceRecord) -> str:
@@ -128,6 +166,36 @@ def parse_record(text: str, *, where: str) -> ServiceRecord:
         )
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{where}: not a service record; render it again") from error
+
+
+def _read_fields(files: ServiceFiles, name: str) -> Fields:
+    source = f"{files.folder}/{name}"
+    documents = parse_documents(files.texts.get(name, ""), source=source)
+    if len(documents) > 1:
+        raise DefinitionError(f"{source}:{documents[1].line}: must be one document, this begins a second")
+    document = documents[0] if documents else Document({})
+    return Fields(document=document, source=source, error=DefinitionError)
+
+
+def _parse_policy(fields: Fields) -> str:
+    policy = fields.text("namespace", AS_WRITTEN)
+    if not DNS_LABEL.match(policy):
+        fields.fail(f"must be {AS_WRITTEN}, {HOME} or the name of a namespace, not {policy!r}", "namespace")
+    return policy
+
+
+def _parse_plain_secrets(fields: Fields) -> bool:
+    word = fields.text("plainSecrets", "refuse")
+    if word not in {"allow", "refuse"}:
+        fields.fail(f"must be allow or refuse, not {word!r}", "plainSecrets")
+    return word == "allow"
+
+
+def _parse_python(fields: Fields) -> str:
+    name = fields.text("python") if "python" in fields.mapping else ""
+    if name and not PYTHON_NAME.match(name):
+        fields.fail(f"must be package.module:NAME, not {name!r}", "python")
+    return name
 
 
 def _format_ref(ref: ObjectRef) -> dict[str, str]:

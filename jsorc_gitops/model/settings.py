@@ -1,8 +1,8 @@
 """jsorc.yaml, and the settings record that carries it into the cluster: one shape, one parser."""
 
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -13,7 +13,24 @@ from jsorc_gitops.model.yaml import Document, parse_documents
 # A DNS label (RFC 1123), what Kubernetes takes for the name of a namespace.
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 
-_KEYS = ("enabled", "quiet", "interval", "namespace", "keep_alive", "jaseci")
+_KEYS = (
+    "enabled",
+    "quiet",
+    "interval",
+    "namespace",
+    "namespaces",
+    "keep_alive",
+    "cluster",
+    "jaseci",
+    "environments",
+)
+_ENVIRONMENT_KEYS = ("namespace", "namespaces", "keep_alive", "cluster")
+
+# The tree of a repository without environments.
+DEFAULT_TREE = "default"
+
+# Where a service's objects go: where each says, all into the home namespace, or all into one given by name.
+AS_WRITTEN, HOME = "as-written", "home"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,56 +50,82 @@ class JaseciSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Environment:
+    """What one environment says otherwise than the rest of jsorc.yaml; None and "" where it says nothing."""
+
+    namespace: str = ""
+    namespaces: Mapping[str, str] = field(default_factory=dict)
+    keep_alive: tuple[str, ...] | None = None
+    cluster: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What jsorc.yaml says. `interval` in seconds; `keep_alive` None means every service."""
+    """What jsorc.yaml says. `interval` in seconds; `keep_alive` None means every service.
+
+    `namespaces` overrides the namespace policy of services by name. `cluster` is the UID of the namespace
+    kube-system of the only cluster this may be applied to, "" for any.
+    """
 
     enabled: bool = True
     quiet: bool = True
     interval: float = 10
     namespace: str = "default"
+    namespaces: Mapping[str, str] = field(default_factory=dict)
     keep_alive: tuple[str, ...] | None = None
+    cluster: str = ""
     jaseci: JaseciSettings | None = None
+    environments: Mapping[str, Environment] = field(default_factory=dict)
 
     def keeps_alive(self, service: str) -> bool:
         return self.keep_alive is None or service in self.keep_alive
 
+    def in_environment(self, name: str) -> "Settings":
+        """The settings of one environment's tree, which know of no environments themselves."""
+        environment = self.environments[name]
+        return replace(
+            self,
+            namespace=environment.namespace or self.namespace,
+            namespaces={**self.namespaces, **environment.namespaces},
+            keep_alive=self.keep_alive if environment.keep_alive is None else environment.keep_alive,
+            cluster=environment.cluster or self.cluster,
+            environments={},
+        )
+
 
 def parse_settings(text: str, *, source: str, services: Collection[str] | None = None) -> Settings:
     """Read jsorc.yaml; with `services` known, keep_alive may name no other. Raises SettingsError."""
-    documents = parse_documents(text, source=source, locate=True) or [Document({}, 1, {})]
+    documents = parse_documents(text, source=source) or [Document({})]
     if len(documents) > 1:
         raise SettingsError(f"{source}:{documents[1].line}: settings are one document, this begins a second")
     fields = Fields(document=documents[0], source=source, error=SettingsError).allow(_KEYS)
-    namespace = fields.text("namespace", "default")
-    if not DNS_LABEL.match(namespace):
-        fields.fail(f"{namespace!r} is no name of a namespace (lower-case letters, digits, '-')", "namespace")
-    keep_alive = fields.texts("keep_alive")
-    for index, name in enumerate(keep_alive or ()):
-        if services is not None and name not in services:
-            known = ", ".join(sorted(services)) or "none"
-            fields.fail(
-                f"no service {name!r} under templates/ (there: {known}); take it out", "keep_alive", index
-            )
     return Settings(
         enabled=fields.boolean("enabled", default=True),
         quiet=fields.boolean("quiet", default=True),
         interval=fields.seconds("interval", 10),
-        namespace=namespace,
-        keep_alive=keep_alive,
+        namespace=_parse_namespace(fields, "namespace", "default"),
+        namespaces=_parse_namespaces(fields, services),
+        keep_alive=_parse_keep_alive(fields, services),
+        cluster=fields.text("cluster") if "cluster" in fields.mapping else "",
         jaseci=_parse_jaseci(fields.below("jaseci")),
+        environments=_parse_environments(fields.below("environments"), services),
     )
 
 
 def format_settings(settings: Settings) -> dict[str, Any]:
-    """The settings as plain data, which parse_settings reads back equal."""
+    """The settings of one tree as plain data, which parse_settings reads back equal."""
     data: dict[str, Any] = {
         "enabled": settings.enabled,
         "quiet": settings.quiet,
         "interval": settings.interval,
         "namespace": settings.namespace,
     }
+    if settings.namespaces:
+        data["namespaces"] = dict(settings.namespaces)
     if settings.keep_alive is not None:
         data["keep_alive"] = list(settings.keep_alive)
+    if settings.cluster:
+        data["cluster"] = settings.cluster
     if settings.jaseci:
         reference = settings.jaseci.credentials
         data["jaseci"] = {"url": settings.jaseci.url, "credentials": {reference.kind: reference.name}}
@@ -98,6 +141,58 @@ def parse_origin(url: str) -> str | None:
     except (ValueError, KeyError):
         return None
     return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else None
+
+
+def _parse_namespace(fields: Fields, key: str, default: str | None = None) -> str:
+    namespace = fields.text(key, default)
+    if not DNS_LABEL.match(namespace):
+        fields.fail(f"{namespace!r} is no name of a namespace (lower-case letters, digits, '-')", key)
+    return namespace
+
+
+def _parse_namespaces(fields: Fields, services: Collection[str] | None) -> Mapping[str, str]:
+    below = fields.below("namespaces")
+    if below is None:
+        return {}
+    for name in below.mapping:
+        _check_service(below, services, name, name)
+    return {name: _parse_namespace(below, name) for name in sorted(below.mapping)}
+
+
+def _parse_keep_alive(fields: Fields, services: Collection[str] | None) -> tuple[str, ...] | None:
+    keep_alive = fields.texts("keep_alive")
+    for index, name in enumerate(keep_alive or ()):
+        _check_service(fields, services, name, "keep_alive", index)
+    return keep_alive
+
+
+def _check_service(fields: Fields, services: Collection[str] | None, name: str, *path: str | int) -> None:
+    if services is not None and name not in services:
+        known = ", ".join(sorted(services)) or "none"
+        fields.fail(f"no service {name!r} under templates/ (there: {known}); take it out", *path)
+
+
+def _parse_environments(fields: Fields | None, services: Collection[str] | None) -> Mapping[str, Environment]:
+    if fields is None:
+        return {}
+    for name in fields.mapping:
+        if not DNS_LABEL.match(name):
+            fields.fail("an environment's name is a DNS label (lower-case letters, digits, '-')", name)
+        if name == DEFAULT_TREE:
+            fields.fail("is what the tree of a repository without environments is called; choose another", name)
+    return {name: _parse_environment(fields.below(name), services) for name in sorted(fields.mapping)}
+
+
+def _parse_environment(fields: Fields | None, services: Collection[str] | None) -> Environment:
+    if fields is None:
+        return Environment()
+    fields.allow(_ENVIRONMENT_KEYS)
+    return Environment(
+        namespace=_parse_namespace(fields, "namespace") if "namespace" in fields.mapping else "",
+        namespaces=_parse_namespaces(fields, services),
+        keep_alive=_parse_keep_alive(fields, services),
+        cluster=fields.text("cluster") if "cluster" in fields.mapping else "",
+    )
 
 
 def _parse_jaseci(fields: Fields | None) -> JaseciSettings | None:

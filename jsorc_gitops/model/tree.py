@@ -1,4 +1,4 @@
-"""The rendered tree: which file an object lies in, how two trees differ, what a tree says.
+"""What a rendered tree says: its objects, its settings, the records of its services.
 
 The tree is an interface (DESIGN §2): kustomization.yaml files list all that belongs to it, so that kubectl,
 Argo CD, Flux and `jsorc reconcile` read the same set. A file that no list names is not part of the tree.
@@ -6,56 +6,20 @@ Argo CD, Flux and `jsorc reconcile` read the same set. A file that no list names
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import PurePosixPath
 from typing import Any
 
 from jsorc_gitops.errors import TreeError
+from jsorc_gitops.model.layout import Files, record_name, settings_name
 from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Manifest, ObjectRef, parse_manifest
 from jsorc_gitops.model.services import ServiceRecord, format_record, parse_record
-from jsorc_gitops.model.settings import Settings, format_settings, parse_settings
-from jsorc_gitops.model.yaml import format_documents, format_yaml, parse_documents
+from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, format_settings, parse_settings
+from jsorc_gitops.model.yaml import format_yaml, parse_documents
 
-FOLDER = "rendered"
-DEFAULT_TREE = "default"
 SETTINGS_VERSION = 1
-RECORD_PREFIX = "jsorc.record."
 PRUNE_TRAILER = "Jsorc-Prune"  # in a commit: consent to pruning this service beyond the budget
-
-Files = Mapping[str, str]  # path below the tree's folder, with '/' → text
-
-_MARK = "# Rendered by jsorc"
-
-# Groups of Kubernetes itself that have no dot or end in .k8s.io; custom kinds under *.k8s.io exist
-# too (gateway.networking.k8s.io), so the names are listed.
-_OWN_GROUPS = frozenset(
-    {
-        "",
-        "admissionregistration.k8s.io",
-        "apiextensions.k8s.io",
-        "apiregistration.k8s.io",
-        "apps",
-        "authentication.k8s.io",
-        "authorization.k8s.io",
-        "autoscaling",
-        "batch",
-        "certificates.k8s.io",
-        "coordination.k8s.io",
-        "discovery.k8s.io",
-        "events.k8s.io",
-        "flowcontrol.apiserver.k8s.io",
-        "networking.k8s.io",
-        "node.k8s.io",
-        "policy",
-        "rbac.authorization.k8s.io",
-        "resource.k8s.io",
-        "scheduling.k8s.io",
-        "storage.k8s.io",
-        "storagemigration.k8s.io",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,26 +30,6 @@ class Tree:
     settings: Settings
     records: Mapping[str, ServiceRecord]
     manifests: Mapping[ObjectRef, Manifest] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TreeDiff:
-    """Paths that one tree has and another has not, or has otherwise; each sorted."""
-
-    added: tuple[str, ...]
-    changed: tuple[str, ...]
-    removed: tuple[str, ...]
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.changed or self.removed)
-
-
-def settings_name(tree: str) -> str:
-    return f"jsorc.settings.{tree}"
-
-
-def record_name(tree: str, service: str) -> str:
-    return f"{RECORD_PREFIX}{tree}.{service}"
 
 
 def make_settings_manifest(settings: Settings, tree: str) -> Manifest:
@@ -102,42 +46,31 @@ def make_record_manifest(record: ServiceRecord, settings: Settings, tree: str) -
     return _make_config_map(name, settings, labels, {"service.json": format_record(record)})
 
 
-def compute_path(manifest: Manifest, *, tree: str) -> str:
-    """The file an object lies in, below the tree's folder; the tree's own objects lie at its top."""
-    ref = manifest.ref
-    if ref.kind == "Namespace" and not ref.group:
-        return "namespaces.yaml"
-    if not manifest.service:
-        return "settings.yaml"
-    if (ref.group, ref.kind, ref.name) == ("", "ConfigMap", record_name(tree, manifest.service)):
-        return f"{manifest.service}/record.yaml"
-    suffix = "" if ref.group in _OWN_GROUPS else f".{ref.group}"
-    return f"{manifest.service}/{ref.kind}{suffix}.yaml"
+def find_trees(files: Files) -> list[str]:
+    """The names of the trees that all of rendered/ holds."""
+    if "kustomization.yaml" in files:
+        return [DEFAULT_TREE]
+    lists = [PurePosixPath(path) for path in files if path.endswith("/kustomization.yaml")]
+    return sorted(path.parts[0] for path in lists if len(path.parts) == len(("NAME", "kustomization.yaml")))
 
 
-def format_tree(manifests: Iterable[Manifest], *, tree: str) -> dict[str, str]:
-    """All files of a tree that holds exactly these objects."""
-    placed = sorted(
-        ((compute_path(each, tree=tree), each) for each in manifests), key=lambda pair: (pair[0], pair[1].ref)
-    )
-    files: dict[str, str] = {}
-    for path, group in groupby(placed, key=lambda pair: pair[0]):
-        service = path.partition("/")[0] if "/" in path else ""
-        origin = f"templates/{service}" if service else "jsorc.yaml"
-        documents = format_documents([each.body for _, each in group])
-        files[path] = f"{_MARK} from {origin}; edits here are overwritten.\n{documents}"
-    folders = {path.partition("/")[0] for path in files if "/" in path}
-    for folder in folders:
-        names = [path.partition("/")[2] for path in files if path.startswith(f"{folder}/")]
-        files[f"{folder}/kustomization.yaml"] = _format_kustomization(sorted(names))
-    top = sorted(path for path in files if "/" not in path)
-    files["kustomization.yaml"] = _format_kustomization([*top, *sorted(folders)])
-    return dict(sorted(files.items()))
+def find_tree(files: Files, environment: str, *, where: str) -> str:
+    """The name of the tree to use out of all of rendered/; `environment` may be "" where there is only one.
 
-
-def is_ours(text: str) -> bool:
-    """Whether a file was written by `jsorc render`: its first line says so, also after a killed run."""
-    return text.startswith(_MARK)
+    Raises TreeError that names the environments there are.
+    """
+    there = find_trees(files)
+    if there == [DEFAULT_TREE]:
+        if environment:
+            raise TreeError(f"{where} has no environments, so there is no {environment!r}; leave --env out")
+        return DEFAULT_TREE
+    if environment in there:
+        return environment
+    if not environment and len(there) == 1:
+        return there[0]
+    known = ", ".join(there) or "none"
+    problem = f"no environment {environment!r} there" if environment else "several environments"
+    raise TreeError(f"{where}: {problem} (found: {known}); name one with --env")
 
 
 def list_files(files: Files, *, where: str) -> list[str]:
@@ -187,18 +120,10 @@ def parse_tree(files: Files, *, name: str, where: str) -> Tree:
     return Tree(name=name, settings=settings, records=records, manifests=manifests)
 
 
-def diff_files(old: Files, new: Files) -> TreeDiff:
-    """How `new` differs from `old`, byte for byte."""
-    return TreeDiff(
-        added=tuple(sorted(new.keys() - old.keys())),
-        changed=tuple(sorted(path for path in old.keys() & new.keys() if old[path] != new[path])),
-        removed=tuple(sorted(old.keys() - new.keys())),
-    )
-
-
-def compute_digest(manifests: Mapping[ObjectRef, Manifest]) -> str:
-    """'sha256:…' over what a tree means: comments, key order and file names do not count."""
-    return "sha256:" + hash_value([manifests[ref].body for ref in sorted(manifests)])
+def compute_digest(trees: Mapping[str, Mapping[ObjectRef, Manifest]]) -> str:
+    """'sha256:…' over what trees mean: comments, key order and file names do not count."""
+    bodies = {name: [manifests[ref].body for ref in sorted(manifests)] for name, manifests in trees.items()}
+    return "sha256:" + hash_value(bodies)
 
 
 def hash_value(value: Any) -> str:
@@ -237,15 +162,6 @@ def _make_config_map(name: str, settings: Settings, labels: dict[str, str], data
         "data": data,
     }
     return parse_manifest(body, where=name)
-
-
-def _format_kustomization(resources: list[str]) -> str:
-    body = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": resources,
-    }
-    return f"{_MARK}: all that belongs to the tree.\n{format_yaml(body)}"
 
 
 def _parse_kustomization(files: Files, path: str, *, where: str) -> list[str]:

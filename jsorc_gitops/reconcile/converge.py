@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.layout import record_name
 from jsorc_gitops.model.objects import ApplyRequest, Manifest, ObjectRef
-from jsorc_gitops.model.tree import Tree, record_name
+from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.applier import apply_steps
 from jsorc_gitops.reconcile.guards import (
+    check_cluster,
     check_repository,
     find_consents,
     find_former_homes,
@@ -34,6 +36,7 @@ def reconcile(tree: Tree, revision: str, doors: Doors, options: Options) -> Repo
     part_of = compute_applyset_id(tree.name, tree.settings.namespace)
     run = Pass(tree=tree, revision=revision, doors=doors, options=options, part_of=part_of)
     doors.cluster.read_discovery()
+    check_cluster(run)
     made = _acquire_lease(run)
     try:
         report = _converge(run, made)

@@ -1,13 +1,34 @@
 """Asked before a pass writes anything: whether it may, what git consents to, what it would leave behind."""
 
 from jsorc_gitops.errors import ClusterError, FormatError, RefusedError
-from jsorc_gitops.model.objects import Manifest
-from jsorc_gitops.model.tree import PRUNE_TRAILER, settings_name
+from jsorc_gitops.model.layout import compute_folder, settings_name
+from jsorc_gitops.model.objects import Manifest, ObjectRef
+from jsorc_gitops.model.tree import PRUNE_TRAILER
 from jsorc_gitops.reconcile.inventory import State, find_part_of
 from jsorc_gitops.reconcile.memory import read_state
 from jsorc_gitops.reconcile.observe import Observation
 from jsorc_gitops.reconcile.plan import EVERYTHING
 from jsorc_gitops.reconcile.ports import Pass
+
+
+def check_cluster(run: Pass) -> None:
+    """Refuse any cluster but the one that jsorc.yaml pins, by the UID of its namespace kube-system.
+
+    Raises RefusedError, or ClusterError where the namespace cannot be read.
+    """
+    pin = run.tree.settings.cluster
+    if not pin:
+        return
+    ref = ObjectRef(group="", kind="Namespace", namespace="", name="kube-system")
+    (answer,) = run.cluster.get_objects([("v1", ref)])
+    if isinstance(answer, ClusterError):
+        raise answer
+    uid = answer["metadata"]["uid"] if answer else "without kube-system"
+    if uid != pin:
+        raise RefusedError(
+            f"this is cluster {uid}, but jsorc.yaml has `cluster: {pin}` for tree {run.tree.name}; "
+            "check --context and --kubeconfig, or change the pin"
+        )
 
 
 def check_repository(run: Pass, state: State) -> None:
@@ -34,7 +55,9 @@ def find_consents(run: Pass, state: State) -> frozenset[str]:
     if state.settled in {"", run.revision}:
         return frozenset()
     trailers = run.doors.history.list_trailers(state.settled, run.revision, PRUNE_TRAILER)
-    return frozenset(trailers) - {EVERYTHING}
+    below = compute_folder(run.tree.name)
+    mine = {each.removeprefix(below) for each in trailers if each.startswith(below)}
+    return frozenset(each for each in mine if "/" not in each) - {EVERYTHING}
 
 
 def is_foreign_namespace(run: Pass, manifest: Manifest, observed: Observation) -> bool:

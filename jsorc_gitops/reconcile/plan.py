@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from jsorc_gitops.model.layout import RECORD_PREFIX
 from jsorc_gitops.model.objects import Body, Manifest, ObjectRef, sort_key
-from jsorc_gitops.model.tree import RECORD_PREFIX
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State, find_part_of
 from jsorc_gitops.reconcile.ownership import (
     MASK,

@@ -1,61 +1,135 @@
 """From service definitions to everything a tree holds: objects, records, settings, Namespaces."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from jsorc_gitops.errors import DefinitionError
-from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, WORKLOADS, Manifest, ObjectRef
+from jsorc_gitops.model.objects import KEEP_ANNOTATIONS, SERVICE_LABEL, TREE_LABEL, WORKLOADS, Manifest, ObjectRef
 from jsorc_gitops.model.services import ServiceDefinition, ServiceFiles, ServiceRecord, parse_definition
-from jsorc_gitops.model.settings import Settings
+from jsorc_gitops.model.settings import DEFAULT_TREE, Settings
 from jsorc_gitops.model.tree import make_record_manifest, make_settings_manifest
-from jsorc_gitops.render.lint import check_manifests
-from jsorc_gitops.render.namespaces import find_cluster_scoped, make_namespaces, place_in_namespace
-from jsorc_gitops.render.templates import render_manifests
+from jsorc_gitops.render.collect import Collector
+from jsorc_gitops.render.namespaces import (
+    find_cluster_scoped,
+    find_home,
+    make_namespaces,
+    place_in_namespaces,
+)
+from jsorc_gitops.render.placeholders import resolve_placeholders
+from jsorc_gitops.render.python import PythonDefinitions, render_python
+from jsorc_gitops.render.templates import TemplateRenderer
 
-# What keeps Flux and Argo CD from deleting data when its service is removed (DESIGN §2).
-_KEEP_ANNOTATIONS = {
-    "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
-    "kustomize.toolkit.fluxcd.io/prune": "disabled",
-}
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What turns definitions into objects."""
+
+    templates: TemplateRenderer
+    python: PythonDefinitions
 
 
-def render_tree(settings: Settings, services: Mapping[str, ServiceFiles], *, tree: str) -> list[Manifest]:
-    """All objects of the tree; raise DefinitionError where a definition is wrong."""
-    names = frozenset(services)
-    definitions = {name: parse_definition(files, services=names) for name, files in services.items()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedTree:
+    """All of a tree, not linted yet; `objects` are those of each service before they were marked as ours."""
+
+    objects: Mapping[str, Sequence[Manifest]]
+    manifests: Sequence[Manifest]
+    plain_secrets: frozenset[str]  # the services whose Secrets may lie in git
+
+
+def render_tree(
+    settings: Settings,
+    services: Mapping[str, ServiceFiles],
+    *,
+    tree: str,
+    tools: Tools,
+) -> RenderedTree:
+    """All objects of the tree; the tools are shared by the trees of one run.
+
+    Raises DefinitionError with a line for each mistake.
+    """
+    definitions = _parse_definitions(services, environment=_find_environment(tree))
     _check_dependencies(definitions)
-    objects = _render_services(definitions, services, settings, tree)
-    check_manifests(objects)
+    built, raw = _build_services(definitions, services, settings, tree=tree, tools=tools)
+    objects = _place_services(built, raw, settings, clean=tools.templates.clean)
     everything: list[Manifest] = []
     for name, manifests in objects.items():
-        record = _make_record(definitions[name], manifests, settings)
+        record = _make_record(built[name], manifests, settings)
         everything.append(make_record_manifest(record, settings, tree))
         everything += [_mark(each, {SERVICE_LABEL: name, TREE_LABEL: tree}) for each in manifests]
     everything.append(make_settings_manifest(settings, tree))
     everything += [_mark(each, {TREE_LABEL: tree}) for each in make_namespaces(everything)]
-    return everything
+    allowed = frozenset(name for name, definition in definitions.items() if definition.plain_secrets)
+    return RenderedTree(objects=objects, manifests=everything, plain_secrets=allowed)
 
 
-def _render_services(
+def _find_environment(tree: str) -> str:
+    return "" if tree == DEFAULT_TREE else tree
+
+
+def _parse_definitions(services: Mapping[str, ServiceFiles], *, environment: str) -> dict[str, ServiceDefinition]:
+    names = frozenset(services)
+    collector = Collector()
+    definitions = {}
+    for name, files in services.items():
+        with collector:
+            definitions[name] = parse_definition(files, services=names, environment=environment)
+    collector.check()
+    return definitions
+
+
+def _build_services(
     definitions: Mapping[str, ServiceDefinition],
     services: Mapping[str, ServiceFiles],
     settings: Settings,
+    *,
     tree: str,
-) -> dict[str, list[Manifest]]:
-    raw = {}
+    tools: Tools,
+) -> tuple[dict[str, ServiceDefinition], dict[str, list[Manifest]]]:
+    """The definitions with the config that Python gives them, and the objects of every service as written."""
+    collector = Collector()
+    built: dict[str, ServiceDefinition] = {}
+    raw: dict[str, list[Manifest]] = {}
     for name, definition in definitions.items():
         context = {
+            "environment": _find_environment(tree),
             "service": name,
             "tree": tree,
-            "namespace": settings.namespace,
+            "namespace": find_home(_find_policy(definition, settings), settings.namespace),
             "values": definition.values,
         }
-        raw[name] = render_manifests(services[name], context)
+        with collector:
+            raw[name] = tools.templates.render_manifests(services[name], context)
+        with collector:
+            manifests, config = render_python(definition, services[name], tools.python)
+            raw[name] = [*raw.get(name, ()), *manifests]
+            built[name] = replace(definition, config=config)
+    collector.check()
+    return built, raw
+
+
+def _place_services(
+    definitions: Mapping[str, ServiceDefinition],
+    raw: Mapping[str, Sequence[Manifest]],
+    settings: Settings,
+    *,
+    clean: Container[str],
+) -> dict[str, list[Manifest]]:
+    """The objects where the policies of their services put them, placeholders filled in."""
+    collector = Collector()
     scopes = find_cluster_scoped(each for manifests in raw.values() for each in manifests)
-    return {
-        name: [place_in_namespace(each, namespace=settings.namespace, scopes=scopes) for each in manifests]
-        for name, manifests in raw.items()
-    }
+    placed: dict[str, list[Manifest]] = {}
+    for name, manifests in raw.items():
+        policy = _find_policy(definitions[name], settings)
+        with collector:
+            placed[name] = place_in_namespaces(manifests, policy=policy, home=settings.namespace, scopes=scopes)
+    collector.check()
+    return resolve_placeholders(placed, clean=clean)
+
+
+def _find_policy(definition: ServiceDefinition, settings: Settings) -> str:
+    return settings.namespaces.get(definition.name, definition.namespace)
 
 
 def _check_dependencies(definitions: Mapping[str, ServiceDefinition]) -> None:
@@ -99,6 +173,6 @@ def _mark(manifest: Manifest, labels: Mapping[str, str]) -> Manifest:
     metadata = dict(manifest.body["metadata"])
     metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
     if manifest.ref.is_kept:
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), **_KEEP_ANNOTATIONS}
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **KEEP_ANNOTATIONS}
     body = {**manifest.body, "metadata": metadata}
-    return Manifest(ref=manifest.ref, api_version=manifest.api_version, body=body)
+    return replace(manifest, body=body)

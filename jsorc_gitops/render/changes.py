@@ -1,13 +1,21 @@
 """What a new tree changes, in the field's terms; the text of a render commit."""
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
-from jsorc_gitops.model.objects import Manifest, ObjectRef
-from jsorc_gitops.model.tree import PRUNE_TRAILER, RECORD_PREFIX, hash_value
+from jsorc_gitops.model.commits import DIGEST_TRAILER, SOURCE_TRAILER
+from jsorc_gitops.model.diff import Action, FieldDiff, ObjectDiff, diff_objects, is_record
+from jsorc_gitops.model.masks import is_secret
+from jsorc_gitops.model.objects import SERVICE_LABEL, Manifest, ObjectRef
+from jsorc_gitops.model.tree import PRUNE_TRAILER
+from jsorc_gitops.render.wording import SIGNS, clean_text, format_short, shorten
 
 _SUBJECT_LENGTH = 72
+_TOLD_WITH_VALUES = frozenset({"image", "replicas", "storage"})
+# Where the fields of jsorc's own records begin: what follows says enough.
+_SETTINGS, _RECORD = ("data", "settings.json", "settings"), ("data", "service.json")
+_SERVICE = ("metadata", "labels", SERVICE_LABEL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +31,21 @@ def diff_manifests(
     old: Mapping[ObjectRef, Manifest], new: Mapping[ObjectRef, Manifest]
 ) -> tuple[ServiceChange, ...]:
     """What differs in meaning between two trees, by service; empty where nothing does."""
-    services = sorted({each.service for each in (*old.values(), *new.values())})
-    changes = (
-        _diff_service(service, _of_service(old, service), _of_service(new, service)) for service in services
-    )
-    return tuple(change for change in changes if change.lines)
+    return summarize_diffs(diff_objects(old, new), old, new)
+
+
+def summarize_diffs(
+    diffs: Iterable[ObjectDiff], old: Mapping[ObjectRef, Manifest], new: Mapping[ObjectRef, Manifest]
+) -> tuple[ServiceChange, ...]:
+    """What diff_objects found in two trees, in a few words for each service."""
+    before, after = ({each.service for each in tree.values()} for tree in (old, new))
+    changes = []
+    for service, group in groupby(diffs, key=lambda each: each.service):
+        told = [(diff, _describe(diff)) for diff in group]
+        lines = tuple(_format_line(diff, words) for diff, words in told)
+        summary = _summarize(service, told, is_new=service not in before, is_gone=service not in after)
+        changes.append(ServiceChange(service=service, lines=lines, summary=summary))
+    return tuple(changes)
 
 
 def format_message(
@@ -45,81 +63,66 @@ def format_message(
     paragraphs = [
         "\n".join([f"{change.service or 'tree'}:", *(f"  {line}" for line in change.lines)]) for change in changes
     ]
-    trailers = [f"Jsorc-Source: {source}", f"Jsorc-Digest: {digest}", f"Jsorc-Version: {version}"]
+    trailers = [f"{SOURCE_TRAILER}: {source}", f"{DIGEST_TRAILER}: {digest}", f"Jsorc-Version: {version}"]
     trailers += [f"{PRUNE_TRAILER}: {service}" for service in sorted(allow_prune)]
     return "\n\n".join([subject, *paragraphs, "\n".join(trailers)]) + "\n"
 
 
-def _of_service(manifests: Mapping[ObjectRef, Manifest], service: str) -> dict[ObjectRef, Manifest]:
-    return {ref: each for ref, each in manifests.items() if each.service == service}
-
-
-def _diff_service(
-    service: str, old: Mapping[ObjectRef, Manifest], new: Mapping[ObjectRef, Manifest]
-) -> ServiceChange:
-    added, removed = sorted(new.keys() - old.keys()), sorted(old.keys() - new.keys())
-    common = sorted(old.keys() & new.keys())
-    changed = [ref for ref in common if hash_value(old[ref].body) != hash_value(new[ref].body)]
-    details = {ref: _describe(old[ref].body, new[ref].body) for ref in changed}
-    lines = [f"+ {_name(ref)}" for ref in added]
-    lines += [f"~ {_name(ref)}: {', '.join(details[ref])}" for ref in changed]
-    lines += [f"- {_name(ref)}" for ref in removed]
-    return ServiceChange(service=service, lines=tuple(lines), summary=_summarize(service, old, new, details))
+def _format_line(diff: ObjectDiff, words: Sequence[str]) -> str:
+    line = clean_text(f"{SIGNS[diff.action]} {diff.ref.kind}/{diff.ref.name}")
+    return f"{line}: {', '.join(words)}" if words else line
 
 
 def _summarize(
-    service: str,
-    old: Mapping[ObjectRef, Manifest],
-    new: Mapping[ObjectRef, Manifest],
-    details: Mapping[ObjectRef, Sequence[str]],
+    service: str, told: Sequence[tuple[ObjectDiff, Sequence[str]]], *, is_new: bool, is_gone: bool
 ) -> str:
     if not service:
         return "settings"
-    if not old:
-        return f"{service} added"
-    if not new:
-        return f"{service} removed"
+    if is_new or is_gone:
+        return f"{service} added" if is_new else f"{service} removed"
     # Records follow from the rest, so they speak only where nothing else does.
-    spoken = [text for ref, texts in details.items() if not ref.name.startswith(RECORD_PREFIX) for text in texts]
+    spoken = [text for diff, words in told if not is_record(diff.ref) for text in words]
+    spoken = spoken or [text for _, words in told for text in words]
     return f"{service} {', '.join(dict.fromkeys(spoken)) or 'changed'}"
 
 
-def _name(ref: ObjectRef) -> str:
-    return f"{ref.kind}/{ref.name}"
-
-
-def _describe(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+def _describe(diff: ObjectDiff) -> list[str]:
     """The changed fields of one object, those a reviewer asks for first with their values."""
-    if new["kind"] == "Secret":
+    if diff.action is not Action.CHANGED:
+        return []
+    # Of a Secret not even the names of its keys; and a null that is now absent changes no field.
+    if is_secret(diff.ref) or not diff.fields:
         return ["changed"]
-    told = []
-    for path, before, after in _diff_values(old, new, ()):
-        name = _spell(path)
-        if path[-1] in {"image", "replicas", "storage"} and before is not None and after is not None:
-            told.append(f"{path[-1]} {_short(before, after)}→{_short(after, before)}")
-        else:
-            told.append(name)
-    return told or ["changed"]  # an empty value that is now absent, or the other way round
+    return [_describe_field(each) for each in diff.fields]
 
 
-def _short(value: Any, other: Any) -> str:
+def _describe_field(field: FieldDiff) -> str:
+    if field.path == _SERVICE:
+        return f"from {field.before or 'the tree'}"
+    for prefix in (_SETTINGS, _RECORD):
+        if field.path[: len(prefix)] == prefix and field.path != prefix:
+            field = replace(field, path=field.path[len(prefix) :])
+            # What a service's config holds is nobody's to tell in a commit message.
+            return clean_text(field.spelled) if field.path[:1] == ("config",) else _describe_setting(field)
+    if field.path[-1:] and field.path[-1] in _TOLD_WITH_VALUES and None not in (field.before, field.after):
+        before, after = str(field.before), str(field.after)
+        return f"{field.path[-1]} {_short_image(before, after)}→{_short_image(after, before)}"
+    return clean_text(field.spelled)
+
+
+def _describe_setting(field: FieldDiff) -> str:
+    """'interval 10→20', 'keep_alive +mail'; order and what has fields of its own by name alone."""
+    before, after = field.before, field.after
+    in_list = field.path[-1].startswith("[")
+    name = clean_text(replace(field, path=field.path[:-1] if in_list else field.path).spelled)
+    if field.reordered or isinstance(before, dict) or isinstance(after, dict):
+        return name
+    if before is None or after is None:
+        return f"{name} +{format_short(after)}" if before is None else f"{name} -{format_short(before)}"
+    return f"{name} {format_short(before)}→{format_short(after)}"
+
+
+def _short_image(image: str, other: str) -> str:
     """An image without the repository both have: redis:6→7 says enough."""
-    text, other = str(value), str(other)
-    repository, colon, tag = text.rpartition(":")
-    return tag if colon and other.rpartition(":")[0] == repository else text
-
-
-def _diff_values(old: Any, new: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any, Any]]:
-    """(path, before, after) of every smallest part that differs; lists by position."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        keys = sorted(old.keys() | new.keys())
-        return [found for key in keys for found in _diff_values(old.get(key), new.get(key), (*path, key))]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        pairs = enumerate(zip(old, new, strict=True))
-        return [found for index, (a, b) in pairs for found in _diff_values(a, b, (*path, f"[{index}]"))]
-    # 1 and true are equal to Python, and different to Kubernetes.
-    return [] if (type(old), old) == (type(new), new) else [(path, old, new)]
-
-
-def _spell(path: tuple[str, ...]) -> str:
-    return ".".join(path).replace(".[", "[")
+    repository, colon, tag = image.rpartition(":")
+    return shorten(clean_text(tag if colon and other.rpartition(":")[0] == repository else image))

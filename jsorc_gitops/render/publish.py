@@ -1,124 +1,204 @@
-"""The corridor of `jsorc render`: definitions → tree → disk → commit.
+"""The corridor of `jsorc render`: definitions → trees → disk → commit.
 
 Everything is made in memory and compared before the first write; nothing changed means nothing written.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Protocol
 
-from jsorc_gitops.errors import JsorcError, RepositoryError, TreeError
-from jsorc_gitops.model.objects import Manifest, ObjectRef
-from jsorc_gitops.model.services import ServiceFiles
-from jsorc_gitops.model.settings import DNS_LABEL, parse_settings
-from jsorc_gitops.model.tree import (
-    DEFAULT_TREE,
+from jsorc_gitops.errors import DefinitionError, JsorcError, SettingsError, TreeError
+from jsorc_gitops.model.layout import (
     FOLDER,
     Files,
     TreeDiff,
-    compute_digest,
+    compute_folder,
+    compute_path,
     diff_files,
     format_tree,
-    hash_value,
+    is_edited,
     is_ours,
-    parse_tree,
 )
+from jsorc_gitops.model.objects import Manifest, ObjectRef, parse_manifest
+from jsorc_gitops.model.services import ServiceFiles
+from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, parse_settings
+from jsorc_gitops.model.tree import find_trees, hash_value
 from jsorc_gitops.model.yaml import parse_documents
-from jsorc_gitops.render.assembly import render_tree
-from jsorc_gitops.render.changes import ServiceChange, diff_manifests, format_message
+from jsorc_gitops.render.assembly import Tools, render_tree
+from jsorc_gitops.render.changes import ServiceChange, diff_manifests
+from jsorc_gitops.render.kinds import Schemas
+from jsorc_gitops.render.lint import check_tree, check_trees
+from jsorc_gitops.render.python import PythonDefinitions
+from jsorc_gitops.render.report import Comparison, compute_comparison
+from jsorc_gitops.render.templates import TemplateRenderer
+
+if TYPE_CHECKING:
+    from jsorc_gitops.render.findings import Finding
 
 
 class TreeFolder(Protocol):
-    """The folder the tree lies in."""
+    """The folder the trees lie in."""
 
-    def read_tree(self) -> dict[str, str]: ...
     def write_tree(self, files: Files, diff: TreeDiff) -> None: ...
 
 
-class Repository(Protocol):
-    """What publishing asks of git."""
-
-    @property
-    def prefix(self) -> str: ...
-    def get_branch(self) -> str: ...
-    def get_head(self) -> str: ...
-    def list_dirty(self, *paths: str) -> list[str]: ...
-    def read_tree(self, revision: str, folder: str) -> dict[str, str]: ...
-    def has_history(self, path: str) -> bool: ...
-    def commit_files(self, paths: Sequence[str], message: str) -> str: ...
+Manifests = Mapping[ObjectRef, Manifest]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rendering:
-    """A tree in memory beside the one on disk."""
+    """Trees in memory beside those on disk; `folders` are the ones below rendered/ that it speaks for."""
 
     files: Files
-    manifests: Mapping[ObjectRef, Manifest]
+    trees: Mapping[str, Manifests]
+    folders: tuple[str, ...]
     diff: TreeDiff
     changes: tuple[ServiceChange, ...]
-    strangers: tuple[str, ...]  # files in the tree's folder that jsorc did not write
+    strangers: tuple[str, ...]  # files in these folders that jsorc did not write
+    edited: tuple[str, ...]  # files of ours that somebody changed, and that are not what would be written
+    findings: tuple[str, ...] = ()  # what the lint warns of
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self.findings + tuple(
+            f"{FOLDER}/{path} was not written by jsorc and belongs to no service" for path in self.strangers
+        )
+
+    @property
+    def tree_folders(self) -> list[str]:
+        """Where each tree lies below rendered/, "" or a path with '/' at its end."""
+        return [compute_folder(tree) for tree in self.trees]
+
+    @property
+    def objects(self) -> int:
+        return sum(len(manifests) for manifests in self.trees.values())
 
 
-def render(settings_text: str, services: Mapping[str, ServiceFiles], folder: TreeFolder) -> Rendering:
-    """Render everything and compare it with the folder; writes nothing."""
+def render(
+    settings_text: str,
+    services: Mapping[str, ServiceFiles],
+    on_disk: Files,
+    *,
+    python: PythonDefinitions,
+    schemas: str,
+    environments: Collection[str] = (),
+) -> Rendering:
+    """Render everything, or these environments alone, and compare it with what lies in rendered/ now."""
     settings = parse_settings(settings_text, source="jsorc.yaml", services=services)
-    manifests = {each.ref: each for each in render_tree(settings, services, tree=DEFAULT_TREE)}
-    files = format_tree(manifests.values(), tree=DEFAULT_TREE)
-    on_disk = folder.read_tree()
-    ours = {path: text for path, text in on_disk.items() if is_ours(text)}
-    strangers = tuple(sorted(on_disk.keys() - ours.keys()))
-    if taken := [path for path in strangers if any(_overlap(path, ours) for ours in files)]:
+    tools = Tools(templates=TemplateRenderer(), python=python)
+    known = Schemas(schemas)
+    findings: list[Finding] = []
+    clusters: dict[str, str] = {}
+    trees: dict[str, Manifests] = {}
+    files: dict[str, str] = {}
+    for name in _select_trees(settings, environments):
+        tree = name or DEFAULT_TREE
+        scoped = settings.in_environment(name) if name else settings
+        rendered = render_tree(scoped, services, tree=tree, tools=tools)
+        findings += check_tree(rendered.objects, schemas=known, plain_secrets=rendered.plain_secrets)
+        clusters[tree] = scoped.cluster
+        trees[tree] = {each.ref: each for each in rendered.manifests}
+        below = compute_folder(tree)
+        files |= {f"{below}{path}": text for path, text in format_tree(trees[tree].values(), tree=tree).items()}
+    findings += check_trees({tree: [*each.values()] for tree, each in trees.items()}, clusters=clusters)
+    if errors := [str(each) for each in findings if each.severity == "error"]:
+        raise DefinitionError("\n".join(errors))
+    folders = tuple(f"{name}/" for name in environments) or ("",)
+    rendering = compare(files, trees, on_disk, folders=folders)
+    return replace(rendering, findings=tuple(str(each) for each in findings))
+
+
+def compare(files: Files, trees: Mapping[str, Manifests], on_disk: Files, *, folders: Sequence[str]) -> Rendering:
+    """What these trees are beside the files that lie in their folders now."""
+    theirs = {path: text for path, text in on_disk.items() if path.startswith(tuple(folders))}
+    # A power cut may leave an empty file where one of ours was being written.
+    ours = {path: text for path, text in theirs.items() if is_ours(path, text) or (path in files and not text)}
+    diff = _diff_meaning(ours, files)
+    strangers = tuple(sorted(theirs.keys() - ours.keys()))
+    if taken := [path for path in strangers if any(_overlap(path, each) for each in files)]:
         raise TreeError(f"{FOLDER}/{taken[0]} was not written by jsorc; move it away")
     return Rendering(
         files=files,
-        manifests=manifests,
-        diff=_diff_meaning(ours, files),
-        changes=diff_manifests(_read_manifests(ours), manifests),
+        trees=trees,
+        folders=tuple(folders),
+        diff=diff,
+        changes=tuple(
+            change
+            for tree, manifests in trees.items()
+            for change in _diff_tree(tree, manifests, ours, {*diff.added, *diff.changed, *diff.removed})
+        ),
         strangers=strangers,
+        edited=tuple(
+            path for path in (*diff.changed, *diff.removed) if ours[path] and is_edited(path, ours[path])
+        ),
     )
 
 
-def write(rendering: Rendering, folder: TreeFolder) -> None:
-    """Write what differs."""
+def compute_written(rendering: Rendering, on_disk: Files) -> Files:
+    """What lies in rendered/ once it is written."""
+    kept = {path: text for path, text in on_disk.items() if path not in rendering.diff.removed}
+    written = {path: rendering.files[path] for path in (*rendering.diff.added, *rendering.diff.changed)}
+    return dict(sorted((kept | written).items()))
+
+
+def check_edits(rendering: Rendering, *, force: bool, where: str = "") -> None:
+    """Raise TreeError that names every edit by hand that writing would undo, unless `force`."""
+    if rendering.edited and not force:
+        place = f"{where}: " if where else ""
+        names = "\n".join(f"{place}{FOLDER}/{path} was edited by hand" for path in rendering.edited)
+        raise TreeError(
+            f"{names}\nmove the edits to templates/, or overwrite them with --force; nothing was written"
+        )
+
+
+def write(rendering: Rendering, folder: TreeFolder, *, force: bool = False) -> None:
+    """Write what differs; raise TreeError where that undoes an edit by hand, unless `force`."""
+    check_edits(rendering, force=force)
     if rendering.diff:
         folder.write_tree(rendering.files, rendering.diff)
 
 
-def commit(
-    rendering: Rendering,
-    folder: TreeFolder,
-    repository: Repository,
-    *,
-    version: str,
-    allow_prune: Sequence[str] = (),
-) -> tuple[str | None, tuple[ServiceChange, ...]]:
-    """Write and commit what differs from HEAD in meaning: (new commit, changes), or (None, ()) if nothing does.
-
-    `allow_prune` names services whose pruning the commit consents to; a consent alone is a commit, too.
-    Raises RepositoryError, before anything is written, where a commit cannot be made.
-    """
-    repository.get_branch()
-    source = repository.get_head()
-    if dirty := repository.list_dirty("jsorc.yaml", "templates"):
-        raise RepositoryError(f"{dirty[0]} is not committed; commit it first, the render commit names its source")
-    for service in allow_prune:
-        if not DNS_LABEL.match(service) or not repository.has_history(f"{FOLDER}/{service}"):
-            raise RepositoryError(f"--allow-prune {service}: no commit has ever rendered a service of this name")
-    committed = repository.read_tree(source, FOLDER)
-    changes = diff_manifests(_read_manifests(committed), rendering.manifests)
-    write(rendering, folder)
-    if not changes and not allow_prune and not _diff_meaning(committed, rendering.files):
-        return None, ()
-    message = format_message(
-        changes,
-        source=source,
-        digest=compute_digest(rendering.manifests),
-        version=version,
-        # One repository may hold several trees, each in its folder, with services of the same name.
-        allow_prune=[f"{repository.prefix}{service}" for service in allow_prune],
+def compare_trees(rendering: Rendering, files: Files, *, against: str, mask_key: bytes) -> tuple[Comparison, ...]:
+    """Each tree beside what `files` of all of rendered/ hold of it; one that they alone have is removed whole."""
+    there = {tree: _of_tree(files, tree) for tree in find_trees(files)}
+    if rendering.folders != ("",):
+        there = {tree: below for tree, below in there.items() if compute_folder(tree) in rendering.folders}
+    return tuple(
+        compute_comparison(
+            _read_manifests(there.get(tree, {})),
+            rendering.trees.get(tree, {}),
+            tree=tree,
+            against=against,
+            mask_key=mask_key,
+        )
+        for tree in sorted({*there, *rendering.trees})
     )
-    ours = {path for path, text in committed.items() if is_ours(text)} | rendering.files.keys()
-    return repository.commit_files([f"{FOLDER}/{path}" for path in sorted(ours)], message), changes
+
+
+def _of_tree(files: Files, tree: str) -> Files:
+    below = compute_folder(tree)
+    return {path: text for path, text in files.items() if path.startswith(below)}
+
+
+def _select_trees(settings: Settings, environments: Collection[str]) -> list[str]:
+    """The environments to render; "" is the one tree of a repository without any."""
+    known = ", ".join(settings.environments) or "none"
+    for name in environments:
+        if name not in settings.environments:
+            raise SettingsError(f"no environment {name!r} in jsorc.yaml (there: {known})")
+    return [name for name in settings.environments if not environments or name in environments] or [""]
+
+
+def _diff_tree(tree: str, manifests: Manifests, ours: Files, touched: Collection[str]) -> Iterable[ServiceChange]:
+    """What changes in one tree; only files that differ are read, since the others hold the same objects."""
+    below = compute_folder(tree)
+    old = _read_manifests({path: ours[path] for path in touched if path in ours and path.startswith(below)})
+    new = {ref: each for ref, each in manifests.items() if f"{below}{compute_path(each, tree=tree)}" in touched}
+    for change in diff_manifests(old, new):
+        service, summary = f"{below}{change.service}".rstrip("/"), f"{below}{change.summary}"
+        yield replace(change, service=service, summary=summary)
 
 
 def _overlap(path: str, other: str) -> bool:
@@ -141,9 +221,14 @@ def _means_the_same(old: str, new: str) -> bool:
     return hash_value([each.value for each in before]) == hash_value([each.value for each in after])
 
 
-def _read_manifests(files: Files) -> Mapping[ObjectRef, Manifest]:
-    """The objects of an earlier tree; a tree that cannot be read holds none, and is written anew."""
-    try:
-        return parse_tree(files, name=DEFAULT_TREE, where=FOLDER).manifests
-    except JsorcError:
-        return {}
+def _read_manifests(files: Files) -> Manifests:
+    """The objects of files as they were; one that cannot be read holds none, and is written anew."""
+    found: dict[ObjectRef, Manifest] = {}
+    for path, text in files.items():
+        if PurePosixPath(path).name == "kustomization.yaml":
+            continue
+        with suppress(JsorcError):
+            documents = parse_documents(text, source=path)
+            manifests = [parse_manifest(each.value, where=path) for each in documents]
+            found |= {each.ref: each for each in manifests}
+    return found

@@ -1,13 +1,12 @@
-"""A repository to work in, and one way to open it."""
+"""A repository to work in."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
-from jsorc_gitops.adapters.git import Repository
-from tests.adapters.opening import Open
+from tests.adapters.git_http import GitServer, serve
+from tests.adapters.team import Team
 from tests.render.worktree import Worktree
 
 
@@ -20,7 +19,14 @@ def work(tmp_path: Path) -> Worktree:
 
 
 @pytest.fixture
-def opened() -> Iterator[Open]:
-    """Opens repositories, and closes them in the end."""
-    with ExitStack() as stack:
-        yield lambda root: stack.enter_context(closing(Repository(root)))
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    """A git server on loopback."""
+    (tmp_path / "server").mkdir()
+    with serve(tmp_path / "server") as server:
+        yield server
+
+
+@pytest.fixture
+def team(server: GitServer, tmp_path: Path) -> Team:
+    """A rendered repository on the server, and one clone of it."""
+    return Team(server, tmp_path)

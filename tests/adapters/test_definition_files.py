@@ -17,11 +17,14 @@ from tests.render.worktree import put, spell
 
 
 def test_definitions_are_folders_with_texts(tmp_path: Path) -> None:
-    """Each folder of templates/ is a service, with all its files; hidden ones and lone files are none."""
+    """Each folder of templates/ is a service, with all its files; hidden, compiled and lone files are none."""
     put(
         tmp_path / "templates",
         {"redis/service.yaml": "a", "redis/lib/b.j2": "ü", "redis/.b.swp": "x", ".git/c": "x", "README.md": "x"},
     )
+    compiled = tmp_path / "templates/redis/__pycache__/jobs.pyc"
+    compiled.parent.mkdir()
+    compiled.write_bytes(b"\xff")
 
     assert read_definitions(tmp_path) == {
         "redis": ServiceFiles(
@@ -103,8 +106,18 @@ def test_new_files_that_cannot_be_written_are_named(tmp_path: Path) -> None:
 
 
 def test_the_shipped_services_are_there() -> None:
-    """From a checkout or an installed wheel, the services that Jaseci ships can be read."""
-    assert list(read_shipped_definitions()) == ["mail", "promon", "redis", "task"]
+    """From a checkout or an installed wheel, the services that jsorc ships can be read."""
+    assert list(read_shipped_definitions()) == [
+        "database",
+        "elastic",
+        "jaseci",
+        "mail",
+        "promon",
+        "redis",
+        "store",
+        "stripe",
+        "task",
+    ]
 
 
 def test_an_empty_folder_is_no_service(tmp_path: Path) -> None:

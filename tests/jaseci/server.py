@@ -92,7 +92,7 @@ class Jaseci:
         command: list[str | Path] = [installation.jsserv, "runserver", f"{HOST}:{port}"]
         server = Server(command, log=log, env=env, cwd=folder, grace=0)
         jaseci = cls(server, folder=folder, port=port, redis_port=redis_port)
-        await_ready(server, jaseci._healthy)
+        await_ready(server, jaseci.is_healthy)
         return jaseci
 
     def stop(self) -> None:
@@ -122,7 +122,7 @@ class Jaseci:
         """Status and answer of the reset call."""
         return self.post("/js_admin/service_refresh", {"name": name})
 
-    def _healthy(self) -> bool:
+    def is_healthy(self) -> bool:
         try:
             return self._call("GET", "/js_public/health", seconds=5) == (200, True)
         except OSError:

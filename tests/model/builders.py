@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from jsorc_gitops.model.layout import format_tree
 from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Manifest, ObjectRef, parse_manifest
 from jsorc_gitops.model.services import ServiceRecord
 from jsorc_gitops.model.settings import Settings
-from jsorc_gitops.model.tree import format_tree, make_record_manifest, make_settings_manifest
+from jsorc_gitops.model.tree import make_record_manifest, make_settings_manifest
 
 
 def make_manifest(

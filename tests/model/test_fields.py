@@ -8,7 +8,7 @@ from jsorc_gitops.model.yaml import parse_documents
 
 
 def fields(text: str) -> Fields:
-    [document] = parse_documents(text, source="x.yaml", locate=True)
+    [document] = parse_documents(text, source="x.yaml")
     return Fields(document=document, source="x.yaml", error=SettingsError)
 
 

@@ -123,7 +123,7 @@ def test_every_key_of_a_definition() -> None:
         ("reset: {watch: Deployment/redis}", "1: reset.watch: must be a list of texts, not 'Deployment/redis'"),
         ("dependsOn:\n- mail\n- redsi", "3: dependsOn[1]: no other service 'redsi' under templates/"),
         ("dependsOn: [redis]", "1: dependsOn[0]: no other service 'redis' under templates/"),
-        ("values: {}\n---\nconfig: {}", "3: a service is one document, this begins a second"),
+        ("values: {}\n---\nconfig: {}", "3: must be one document, this begins a second"),
         ("values: {a: 1, a: 2}", "1: not valid YAML: the key 'a' is there twice"),
     ],
 )

@@ -1,23 +1,23 @@
 """The rendered tree as it is laid out: which file holds what, and that the lists name all of it."""
 
+import hashlib
+
 import pytest
 
 from jsorc_gitops.errors import TreeError
+from jsorc_gitops.model.layout import TreeDiff, compute_path, diff_files, format_tree, is_edited, is_ours
 from jsorc_gitops.model.objects import Manifest
 from jsorc_gitops.model.settings import Settings
-from jsorc_gitops.model.tree import (
-    TreeDiff,
-    compute_path,
-    diff_files,
-    format_tree,
-    is_ours,
-    list_files,
-    make_record_manifest,
-    make_settings_manifest,
-)
+from jsorc_gitops.model.tree import list_files, make_record_manifest, make_settings_manifest
 from tests.model.builders import make_manifest, make_record, make_tree
 
 LISTED = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
+
+
+def sign(origin: str, text: str) -> str:
+    """The file with its first line, as sha256sum would check it."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return f"# Rendered by jsorc from {origin}, sha256 {digest}; edit that, not this.\n{text}"
 
 
 def listing(*names: str) -> str:
@@ -56,8 +56,6 @@ def test_the_whole_layout() -> None:
         make_manifest("Namespace", "jaseci", namespace="", service=""),
         make_manifest("ConfigMap", "c", service="mail"),
     ]
-    kustomization = "# Rendered by jsorc: all that belongs to the tree.\n" + LISTED
-
     files = make_tree(*manifests)
 
     assert list(files) == [
@@ -71,15 +69,19 @@ def test_the_whole_layout() -> None:
         "redis/record.yaml",
         "settings.yaml",
     ]
-    assert files["kustomization.yaml"] == kustomization + "- namespaces.yaml\n- settings.yaml\n- mail\n- redis\n"
-    assert files["mail/kustomization.yaml"] == kustomization + "- ConfigMap.yaml\n- record.yaml\n"
-    assert files["redis/Service.yaml"] == (
-        "# Rendered by jsorc from templates/redis; edits here are overwritten.\n"
+    assert files["kustomization.yaml"] == sign(
+        "jsorc.yaml", LISTED + "- namespaces.yaml\n- settings.yaml\n- mail\n- redis\n"
+    )
+    assert files["mail/kustomization.yaml"] == sign(
+        "templates/mail", LISTED + "- ConfigMap.yaml\n- record.yaml\n"
+    )
+    assert files["redis/Service.yaml"] == sign(
+        "templates/redis",
         "apiVersion: v1\nkind: Service\nmetadata:\n  labels:\n    jsorc.jaseci.org/service: redis\n"
         "    jsorc.jaseci.org/tree: default\n  name: a\n  namespace: default\n"
         "---\n"
         "apiVersion: v1\nkind: Service\nmetadata:\n  labels:\n    jsorc.jaseci.org/service: redis\n"
-        "    jsorc.jaseci.org/tree: default\n  name: b\n  namespace: default\n"
+        "    jsorc.jaseci.org/tree: default\n  name: b\n  namespace: default\n",
     )
 
 
@@ -87,8 +89,8 @@ def test_the_settings_record() -> None:
     """The settings lie in one ConfigMap in the home namespace, in JSON with a version."""
     files = format_tree([make_settings_manifest(Settings(namespace="jaseci", interval=5), "prod")], tree="prod")
 
-    assert files["settings.yaml"] == (
-        "# Rendered by jsorc from jsorc.yaml; edits here are overwritten.\n"
+    assert files["settings.yaml"] == sign(
+        "jsorc.yaml",
         "apiVersion: v1\n"
         "data:\n"
         "  settings.json: |\n"
@@ -106,7 +108,7 @@ def test_the_settings_record() -> None:
         "  labels:\n"
         "    jsorc.jaseci.org/tree: prod\n"
         "  name: jsorc.settings.prod\n"
-        "  namespace: jaseci\n"
+        "  namespace: jaseci\n",
     )
 
 
@@ -121,8 +123,26 @@ def test_every_file_says_that_it_is_ours() -> None:
     """All that is rendered is known as such by its first line, so nothing else is ever removed."""
     files = make_tree(make_manifest())
 
-    assert [path for path, text in files.items() if not is_ours(text)] == []
-    assert not is_ours("apiVersion: v1\n# Rendered by jsorc\n")
+    assert [path for path, text in files.items() if not is_ours(path, text) or is_edited(path, text)] == []
+    assert not is_ours("a.yaml", "apiVersion: v1\n# Rendered by jsorc\n")
+
+
+@pytest.mark.parametrize("line", [0, 1, -1])
+def test_an_edit_shows(line: int) -> None:
+    """A file of ours with another word anywhere is known to be edited."""
+    [text] = [text for path, text in make_tree(make_manifest()).items() if path == "redis/ConfigMap.yaml"]
+    lines = text.splitlines(keepends=True)
+    lines[line] = lines[line].replace("a", "b")
+
+    assert is_ours("a.yaml", text)
+    assert is_edited("a.yaml", "".join(lines))
+
+
+def test_what_a_killed_run_left_is_ours() -> None:
+    """The scratch file of a run that died is nobody's edit, whatever part of it was written."""
+    path = "redis/.Deployment.yaml.0a1b2c3d.tmp"
+
+    assert (is_ours(path, ""), is_edited(path, "# Rend")) == (True, False)
 
 
 def test_the_lists_name_all_files() -> None:

@@ -20,7 +20,7 @@ def complaint(files: dict[str, str]) -> str:
 
 
 def digest(files: dict[str, str]) -> str:
-    return compute_digest(parse_tree(files, name="default", where="rendered").manifests)
+    return compute_digest({"default": parse_tree(files, name="default", where="rendered").manifests})
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_a_service_without_a_record_is_refused(files: dict[str, str]) -> None:
         (
             "settings.yaml",
             "\ndata:",
-            "\ndata: [a]\ny:",
+            "\ndata: [a]\nz:",
             f"{NAMED}: the data key settings.json is missing; run jsorc",
         ),
         ("settings.yaml", '"settings": {', "", f"rendered: {NAMED} holds no settings; run jsorc render"),
@@ -168,7 +168,7 @@ def test_the_digest_is_of_the_meaning(files: dict[str, str]) -> None:
 )
 def test_another_meaning_is_another_digest(changed: Manifest) -> None:
     """Any value, type or name that differs makes another digest."""
-    assert compute_digest(index(changed)) != compute_digest(index(make_deployment()))
+    assert compute_digest({"a": index(changed)}) != compute_digest({"a": index(make_deployment())})
 
 
 def test_the_digest_is_stable() -> None:
@@ -176,6 +176,6 @@ def test_the_digest_is_stable() -> None:
     body = {"kind": "X", "n": 1, "t": "ü"}
     ref = ObjectRef(group="", kind="X", namespace="", name="x")
 
-    assert compute_digest({ref: Manifest(ref=ref, api_version="v1", body=body)}) == (
-        "sha256:2d7c8409aa1958a63766f3d450301833709469161122c96f0eb8860137254631"
+    assert compute_digest({"default": {ref: Manifest(ref=ref, api_version="v1", body=body)}}) == (
+        "sha256:9e0fb8f7760f7d6130a02d50816708930e21bfffdf726f18ec8fd052233be0c1"
     )

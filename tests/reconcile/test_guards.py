@@ -42,6 +42,25 @@ def test_a_former_home_that_cannot_be_read_is_none(world: World) -> None:
     assert (report.warnings, report.errors) == ((), ())
 
 
+@pytest.fixture
+def pin(world: World) -> str:
+    """The UID of the namespace kube-system."""
+    uid: str = world.cluster.put(make_body("Namespace", "kube-system", namespace=""))["metadata"]["uid"]
+    return uid
+
+
+def test_another_cluster_is_refused(world: World, pin: str) -> None:
+    """A pass that was pointed at the wrong cluster writes nothing, and names both."""
+    with pytest.raises(RefusedError, match=f"this is cluster {pin}, but .* `cluster: staging`"):
+        world.run(make_tree({"task": TASK}, cluster="staging"))
+    assert world.writes == []
+
+
+def test_the_pinned_cluster_is_served(world: World, pin: str) -> None:
+    """The right cluster is recognised by the pin."""
+    assert world.run(make_tree({"task": TASK}, cluster=pin)).exit_code == 0
+
+
 def test_another_repository_is_refused(world: World) -> None:
     """Two that take turns in one home namespace would prune each other's objects; nothing is written."""
     world.run(REDIS_ALONE, "c1")

@@ -1,13 +1,21 @@
 """Service folders and the doors of publishing, in memory."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from jsorc_gitops.adapters.python import PythonDefinitions
+from jsorc_gitops.adapters.schemas import read_kubernetes_schemas
+from jsorc_gitops.model.layout import TreeDiff
 from jsorc_gitops.model.objects import Manifest
 from jsorc_gitops.model.services import ServiceFiles
-from jsorc_gitops.model.settings import Settings
-from jsorc_gitops.model.tree import DEFAULT_TREE, TreeDiff
-from jsorc_gitops.render.assembly import render_tree
+from jsorc_gitops.model.settings import DEFAULT_TREE, Settings
+from jsorc_gitops.render.assembly import Tools, render_tree
+from jsorc_gitops.render.templates import TemplateRenderer
+
+PYTHON = PythonDefinitions(Path("nowhere"))
+# What a rendering needs besides definitions.
+TOOLS: Any = {"python": PYTHON, "schemas": read_kubernetes_schemas()}
 
 REDIS = """\
 apiVersion: apps/v1
@@ -16,7 +24,9 @@ metadata:
   name: redis
 spec:
   replicas: {{ values.replicas }}
+  selector: {matchLabels: {app: redis}}
   template:
+    metadata: {labels: {app: redis}}
     spec:
       containers:
       - name: redis
@@ -43,7 +53,8 @@ def make_object(kind: str = "ConfigMap", name: str = "x", *, version: str = "v1"
 
 def render_services(*services: ServiceFiles, settings: Settings | None = None) -> list[Manifest]:
     by_name = {each.name: each for each in services}
-    return render_tree(settings or Settings(), by_name, tree=DEFAULT_TREE)
+    tools = Tools(templates=TemplateRenderer(), python=PYTHON)
+    return list(render_tree(settings or Settings(), by_name, tree=DEFAULT_TREE, tools=tools).manifests)
 
 
 def render_bodies(*services: ServiceFiles, settings: Settings | None = None) -> dict[str, Any]:

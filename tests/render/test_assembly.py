@@ -9,7 +9,8 @@ from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.model.services import ServiceRecord, parse_record
 from jsorc_gitops.model.settings import Settings
 from jsorc_gitops.model.yaml import parse_documents
-from tests.render.builders import make_object, make_redis, make_service, render_bodies
+from jsorc_gitops.render import publish
+from tests.render.builders import TOOLS, make_object, make_redis, make_service, render_bodies
 
 LABELS = {"jsorc.jaseci.org/service": "redis", "jsorc.jaseci.org/tree": "default"}
 KEPT = {
@@ -199,8 +200,6 @@ def test_one_object_in_two_services_is_refused() -> None:
         make_service({"a.yaml": make_object()}, name="redis"),
     ]
     with pytest.raises(DefinitionError) as caught:
-        render_bodies(*services)
+        publish.render("", {each.name: each for each in services}, {}, **TOOLS)
 
-    assert str(caught.value) == (
-        "redis: ConfigMap/default/x: service mail defines the same object; an identity is used once"
-    )
+    assert "ConfigMap/default/x: service mail defines the same object (templates/mail/a.yaml" in str(caught.value)

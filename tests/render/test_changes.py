@@ -1,13 +1,16 @@
 """What a new tree changes, in the field's terms, and the commit message that says it."""
 
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from jsorc_gitops.model.objects import Manifest
+from jsorc_gitops.model.settings import Settings
+from jsorc_gitops.model.tree import make_record_manifest, make_settings_manifest
 from jsorc_gitops.render.changes import ServiceChange, diff_manifests, format_message
-from tests.model.builders import index, make_deployment, make_manifest
+from tests.model.builders import index, make_deployment, make_manifest, make_record
 
 SOURCE = "0123456789012345678901234567890123456789"
 TRAILERS = {"Jsorc-Source": SOURCE, "Jsorc-Digest": "sha256:abc", "Jsorc-Version": "1.2.3"}
@@ -71,7 +74,11 @@ def test_what_reviewers_ask_for_is_told_with_its_values(
         ({"a": "1"}, {"a": "2"}, "data.a"),
         ({"a": "1"}, {"b": "1"}, "data.a, data.b"),
         ({"a": [{"b": 1}, {"c": 1}]}, {"a": [{"b": 2}, {"c": 1}]}, "data.a[0].b"),
-        ({"a": [1]}, {"a": [1, 2]}, "data.a"),
+        ({"a": [1]}, {"a": [1, 2]}, "data.a[1]"),
+        ({"a": [{"name": "x"}]}, {"a": [{"name": "y"}, {"name": "x"}]}, 'data.a[name="y"]'),
+        ({"a": [1, 2]}, {"a": [2, 1]}, "data.a"),
+        ({"a\nb": 1}, {"a\nb": 2}, "data.a\\nb"),
+        ({"image": "x" * 70}, {"image": "y"}, f"image {'x' * 59}…→y"),
         ({"storage": "1Gi"}, {"storage": "2Gi"}, "storage 1Gi→2Gi"),
         ({"image": "redis:6"}, {}, "data.image"),
         ({"a": 1}, {"a": True}, "data.a"),
@@ -122,20 +129,70 @@ def test_services_are_told_apart() -> None:
     assert diff([old[2]], [new[0], old[2]]) == [("new", moved[1], "new added")]
 
 
+def make_records(**changes: Any) -> list[Manifest]:
+    """The record of a service, before and after."""
+    records = make_record(), replace(make_record(), **changes)
+    return [make_record_manifest(each, Settings(), "default") for each in records]
+
+
 def test_a_record_speaks_where_nothing_else_does() -> None:
     """What a record says follows from the rest, so it stands in the subject only when it changes alone."""
-    record = [make_manifest(name="jsorc.record.default.redis", data={"a": value}) for value in "12"]
+    record = make_records(depends_on=("task",))
     deployment = [make_deployment(image=image) for image in ("redis:6", "redis:7")]
 
-    assert [diff(record[:1], record[1:])[0][2]] == ["redis changed"]
+    assert [diff(record[:1], record[1:])[0][2]] == ["redis dependsOn +task"]
     assert [diff([record[0], deployment[0]], [record[1], deployment[1]])[0][2]] == ["redis image 6→7"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"keep_alive": False}, "keepAlive true→false"),
+        ({"config": {"password": "secret"}}, "config.password"),
+        ({"via": "none"}, "reset.via jaseci→none"),
+        ({"depends_on": ("task", "mail")}, "dependsOn +task, dependsOn +mail"),
+    ],
+)
+def test_a_record_is_told_by_its_fields(changes: dict[str, Any], told: str) -> None:
+    """Of the record of a service its fields are told, of its config their names alone."""
+    old, new = make_records(**changes)
+    assert diff([old], [new])[0][1] == (f"~ ConfigMap/jsorc.record.default.redis: {told}",)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (Settings(), Settings(enabled=False, interval=20), "enabled true→false, interval 10→20"),
+        (Settings(), Settings(keep_alive=("redis", "mail")), "keep_alive +[redis, mail]"),
+        (Settings(keep_alive=("redis", "mail")), Settings(keep_alive=("redis",)), "keep_alive -mail"),
+        (Settings(keep_alive=("redis", "mail")), Settings(keep_alive=("mail", "redis")), "keep_alive"),
+        (Settings(cluster="1"), Settings(), 'cluster -"1"'),
+        (Settings(), Settings(namespaces={"redis": "home"}), "namespaces"),
+    ],
+)
+def test_settings_are_told_by_their_fields(old: Settings, new: Settings, told: str) -> None:
+    """What changes in jsorc.yaml is told in its own words, not as one text of JSON."""
+    [(_, lines, summary)] = diff(*([make_settings_manifest(each, "default")] for each in (old, new)))
+    assert (lines, summary) == ((f"~ ConfigMap/jsorc.settings.default: {told}",), "settings")
+
+
+@pytest.mark.parametrize("text", ['{"version": 1, "settings": []}', "[]", "1", "broken", ""])
+def test_settings_that_are_none_are_told(text: str) -> None:
+    """A record that somebody edited by hand is a change like any other."""
+    old = make_settings_manifest(Settings(), "default")
+    new = make_manifest(name=old.ref.name, service="", data={"settings.json": text})
+    [(_, (line,), summary)] = diff([old], [new])
+    field = "data.settings.json.settings" if "settings" in text else "data.settings.json"
+    assert (line, summary) == (f"~ ConfigMap/jsorc.settings.default: {field}", "settings")
 
 
 def test_an_object_that_moves_to_another_service_is_told() -> None:
     """The same object under another service's label is a change of it, told where it is now."""
-    [gone, come] = diff([make_manifest(service="a")], [make_manifest(service="b")])
+    [come] = diff(
+        [make_manifest(service="a")], [make_manifest(service="b"), make_manifest("Secret", service="b")]
+    )
 
-    assert (gone[0], gone[1], come[0], come[1]) == ("a", ("- ConfigMap/x",), "b", ("+ ConfigMap/x",))
+    assert come == ("b", ("+ Secret/x", "~ ConfigMap/x: from a"), "b added")
 
 
 def test_the_whole_message() -> None:
@@ -172,8 +229,11 @@ def test_git_reads_the_trailers() -> None:
 
 def test_git_reads_no_consent_from_a_value() -> None:
     """A value that is made to look like a consent to pruning is none."""
-    old, new = (make_deployment(image=f"a\n\nJsorc-Prune: {name}\n\n") for name in ("x", "redis"))
-    text = message(*diff_manifests(index(old), index(new)))
+    consents = [f"a\n\nJsorc-Prune: {name}\n\n" for name in ("x", "redis")]
+    old, new = (
+        index(make_deployment(image=each), make_manifest(name=each, data={each: each})) for each in consents
+    )
+    text = message(*diff_manifests(old, new))
 
     assert parse_trailers(text) == list(TRAILERS.items())
 

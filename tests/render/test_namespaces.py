@@ -3,7 +3,7 @@
 import pytest
 
 from jsorc_gitops.errors import DefinitionError
-from jsorc_gitops.model.settings import Settings
+from jsorc_gitops.model.settings import AS_WRITTEN, HOME, Settings
 from tests.render.builders import make_object, make_service, render_bodies, render_services
 
 CRD = make_object(
@@ -24,9 +24,9 @@ def spell(*texts: str, namespace: str = "jaseci") -> set[str]:
 
 def test_objects_go_to_the_home_namespace() -> None:
     """A namespaced object that names no namespace goes where jsorc.yaml says; one that does stays."""
-    assert spell(make_object(), make_object(name="y, namespace: other").replace("name: y, ", "name: y\n  ")) == {
+    assert spell(make_object(), make_object(name="w, namespace: other").replace("name: w, ", "name: w\n  ")) == {
         "ConfigMap/jaseci/x",
-        "ConfigMap/other/y",
+        "ConfigMap/other/w",
         "Namespace/jaseci",
         "Namespace/other",
     }
@@ -53,15 +53,32 @@ def test_cluster_scoped_objects_have_none(kind: str, version: str) -> None:
 
 
 def test_a_namespace_on_a_cluster_scoped_object_is_refused() -> None:
-    """The API server would refuse it, or look for it elsewhere; the message says what to remove."""
+    """As written, it cannot be; the message says what to remove."""
     text = make_object("ClusterRole", "x\n  namespace: jaseci", version="rbac.authorization.k8s.io/v1")
 
     with pytest.raises(DefinitionError) as caught:
         spell(text)
 
     assert str(caught.value) == (
-        "ClusterRole/jaseci/x: a ClusterRole lies in no namespace; remove metadata.namespace"
+        "templates/redis/0.yaml:1: ClusterRole/jaseci/x: a ClusterRole lies in no namespace; "
+        "remove metadata.namespace"
     )
+
+
+def test_all_wrong_namespaces_are_told() -> None:
+    """Every object of every service that says a wrong namespace has its line in one error."""
+    text = make_object("ClusterRole", "x\n  namespace: jaseci", version="rbac.authorization.k8s.io/v1")
+    services = [make_service({"a.yaml": f"{text}---\n{text}"}, name=name) for name in ("a", "b")]
+
+    with pytest.raises(DefinitionError) as caught:
+        render_bodies(*services)
+
+    assert [line.partition(": ")[0] for line in str(caught.value).splitlines()] == [
+        "templates/a/a.yaml:1",
+        "templates/a/a.yaml:7",
+        "templates/b/a.yaml:1",
+        "templates/b/a.yaml:7",
+    ]
 
 
 @pytest.mark.parametrize(("scope", "thing"), [("Cluster", "Thing/x"), ("Namespaced", "Thing/jaseci/x")])
@@ -73,6 +90,23 @@ def test_custom_kinds_lie_where_their_definition_says(scope: str, thing: str) ->
 def test_a_custom_kind_without_its_definition_is_namespaced() -> None:
     """Most custom kinds are namespaced, so one of which nothing is known is taken for one."""
     assert "Thing/jaseci/x" in spell(THING)
+
+
+@pytest.mark.parametrize("policy", [AS_WRITTEN, HOME, "other"])
+def test_a_custom_kind_can_be_said_to_be_cluster_scoped(policy: str) -> None:
+    """An empty metadata.namespace says that the object lies in none, which only its CRD could say else."""
+    service = make_service(
+        {"service.yaml": f"namespace: {policy}\n", "a.yaml": THING.replace("name: x", "name: x\n  namespace: ''")}
+    )
+
+    assert render_bodies(service)["Thing/x"]["metadata"]["name"] == "x"
+    assert "namespace" not in render_bodies(service)["Thing/x"]["metadata"]
+
+
+@pytest.mark.parametrize("namespace", ["''", "null", ""])
+def test_an_empty_namespace_of_a_kind_that_is_known_is_none(namespace: str) -> None:
+    """Kubernetes' own kinds are known to lie in namespaces, so an empty one is filled in as one left out is."""
+    assert "ConfigMap/jaseci/x" in spell(make_object(name=f"x\n  namespace: {namespace}"))
 
 
 def test_the_definition_of_a_kind_may_be_in_another_service() -> None:
@@ -94,7 +128,8 @@ def test_a_broken_definition_of_a_kind_is_refused(spec: str) -> None:
         spell(text)
 
     assert str(caught.value) == (
-        "CustomResourceDefinition/things.example.com: needs spec.scope, spec.group and spec.names.kind"
+        "templates/redis/0.yaml:1: CustomResourceDefinition/things.example.com: "
+        "needs spec.scope, spec.group and spec.names.kind"
     )
 
 

@@ -5,23 +5,23 @@ from typing import Any
 import pytest
 
 from jsorc_gitops.errors import JsorcError, SettingsError, TreeError
-from jsorc_gitops.model.tree import TreeDiff
+from jsorc_gitops.model.layout import TreeDiff
 from jsorc_gitops.render import publish
 from jsorc_gitops.render.publish import Rendering
-from tests.render.builders import KilledError, MemoryFolder, make_object, make_redis, make_service
+from tests.render.builders import TOOLS, KilledError, MemoryFolder, make_object, make_redis, make_service
 
 NOTHING = TreeDiff(added=(), changed=(), removed=())
 
 
 def render(folder: MemoryFolder, *, settings: str = "", mail: bool = False, **redis: Any) -> Rendering:
     services = [make_redis(**redis), *([make_service(name="mail")] if mail else [])]
-    return publish.render(settings, {each.name: each for each in services}, folder)
+    return publish.render(settings, {each.name: each for each in services}, folder.read_tree(), **TOOLS)
 
 
 def run(folder: MemoryFolder, **inputs: Any) -> list[str]:
-    """Render and write; the files that were written or removed."""
+    """Render and write over whatever is there; the files that were written or removed."""
     folder.writes.clear()
-    publish.write(render(folder, **inputs), folder)
+    publish.write(render(folder, **inputs), folder, force=True)
     return folder.writes
 
 
@@ -78,7 +78,9 @@ def test_comments_are_no_change(folder: MemoryFolder, path: str) -> None:
 
 def test_true_is_not_one(folder: MemoryFolder) -> None:
     """A value that becomes another type is a change, even where Python takes both for equal."""
-    assert run(folder, mail=True, replicas=True) == ["redis/Deployment.yaml"]
+    edit(folder, "redis/Deployment.yaml", "replicas: 1", "replicas: true")
+
+    assert run(folder, mail=True) == ["redis/Deployment.yaml"]
 
 
 @pytest.mark.parametrize(
@@ -185,7 +187,7 @@ def test_an_error_in_one_service_writes_nothing(folder: MemoryFolder) -> None:
     before = folder.read_tree()
 
     with pytest.raises(JsorcError):
-        publish.render("", services, folder)
+        publish.render("", services, folder.read_tree(), **TOOLS)
 
     assert folder.files == before
 
@@ -194,8 +196,70 @@ def test_the_order_of_services_does_not_count() -> None:
     """Services make the same files in whatever order they are found."""
     services = [make_redis(), make_service(name="mail"), make_service({"a.yaml": make_object()}, name="a")]
     forward, backward = (
-        publish.render("", {each.name: each for each in order}, MemoryFolder()).files
+        publish.render("", {each.name: each for each in order}, {}, **TOOLS).files
         for order in (services, services[::-1])
     )
 
     assert list(forward.items()) == list(backward.items())
+
+
+def edit(folder: MemoryFolder, path: str, old: str, new: str) -> None:
+    assert old in folder.files[path]
+    folder.files[path] = folder.files[path].replace(old, new)
+
+
+def test_an_edit_by_hand_is_not_overwritten(folder: MemoryFolder) -> None:
+    """Every file that somebody edited and that would be overwritten is named, and nothing at all is written."""
+    edit(folder, "redis/Deployment.yaml", "redis:6", "redis:6-mine")
+    edit(folder, "mail/record.yaml", "mail", "male")
+    before = folder.read_tree()
+    folder.writes.clear()
+
+    with pytest.raises(TreeError) as caught:
+        publish.write(render(folder, mail=True, replicas=2), folder)
+
+    assert str(caught.value).splitlines() == [
+        "rendered/mail/record.yaml was edited by hand",
+        "rendered/redis/Deployment.yaml was edited by hand",
+        "move the edits to templates/, or overwrite them with --force; nothing was written",
+    ]
+    assert (folder.files, folder.writes) == (before, [])
+
+
+def test_an_edit_by_hand_is_not_removed(folder: MemoryFolder) -> None:
+    """Also a file that would go with its service is kept while it holds somebody's edit."""
+    edit(folder, "mail/record.yaml", "true", "false")
+
+    with pytest.raises(TreeError, match=r"rendered/mail/record\.yaml was edited by hand"):
+        publish.write(render(folder), folder)
+
+
+@pytest.mark.parametrize("same", ["# a comment\n", ""])
+def test_an_edit_that_changes_nothing_is_no_matter(folder: MemoryFolder, same: str) -> None:
+    """A comment, or the very edit that the templates now make, stops nobody."""
+    folder.files["redis/Deployment.yaml"] += same
+    edit(folder, "redis/Deployment.yaml", "redis:6", "redis:7")
+    folder.writes.clear()
+
+    publish.write(render(folder, mail=True, image="redis:7"), folder)
+
+    assert folder.writes == []
+
+
+def test_older_templates_are_no_edit(folder: MemoryFolder) -> None:
+    """What an earlier render wrote, committed or not, is overwritten without a word."""
+    for image in ("redis:7", "redis:8"):
+        publish.write(render(folder, mail=True, image=image), folder)
+
+    assert "redis:8" in folder.files["redis/Deployment.yaml"]
+
+
+def test_what_a_killed_run_left_is_cleaned_up(folder: MemoryFolder) -> None:
+    """The scratch file of a run that died goes with the next one, and an empty file is written again."""
+    folder.files["redis/.Deployment.yaml.0a1b2c3d.tmp"] = "# Rend"
+    folder.files["redis/Deployment.yaml"] = ""
+    folder.writes.clear()
+
+    publish.write(render(folder, mail=True), folder)
+
+    assert folder.writes == ["redis/Deployment.yaml", "redis/.Deployment.yaml.0a1b2c3d.tmp"]

@@ -9,10 +9,13 @@ from jsorc_gitops.errors import RepositoryError
 from jsorc_gitops.model.tree import compute_digest
 from jsorc_gitops.render import publish
 from jsorc_gitops.render.changes import ServiceChange
-from tests.render.builders import MemoryFolder, make_redis
+from jsorc_gitops.render.commit import CommitOptions
+from jsorc_gitops.render.commit import commit as make_commit
+from tests.render.builders import TOOLS, MemoryFolder, make_redis
 
 HEAD = "a" * 40
 NEXT = "b" * 40
+NOT_COMMITTED = "is not committed, but a render commit names its source; commit it or pass --allow-dirty"
 
 
 class MemoryRepository:
@@ -34,16 +37,23 @@ class MemoryRepository:
     def get_head(self) -> str:
         return HEAD
 
-    def list_dirty(self, *paths: str) -> list[str]:
-        assert paths == ("jsorc.yaml", "templates")
+    def get_operation(self) -> str:
+        return ""
+
+    def list_dirty(self, *paths: str, ignored: bool = False) -> list[str]:
+        assert (paths, ignored) == (("jsorc.yaml", "templates"), True)
         return self.dirty
 
     def read_tree(self, revision: str, folder: str) -> dict[str, str]:
         assert (revision, folder) == (HEAD, "rendered")
         return self.committed
 
-    def has_history(self, path: str) -> bool:
+    def has_history(self, path: str, *, revision: str = "HEAD") -> bool:
+        assert revision == HEAD
         return path in {"rendered/redis", "rendered/mail", "rendered/", "rendered/*"}
+
+    def commit_branch(self, *_: object, **__: object) -> str:
+        raise NotImplementedError
 
     def commit_files(self, paths: Sequence[str], message: str) -> str:
         self.paths = list(paths)
@@ -54,14 +64,16 @@ class MemoryRepository:
 def commit(
     folder: MemoryFolder, repository: MemoryRepository, *, allow_prune: tuple[str, ...] = (), **redis: Any
 ) -> tuple[str | None, tuple[ServiceChange, ...]]:
-    rendering = publish.render("", {"redis": make_redis(**redis)}, folder)
+    rendering = publish.render("", {"redis": make_redis(**redis)}, folder.read_tree(), **TOOLS)
     folder.writes.clear()
-    return publish.commit(rendering, folder, repository, version="1.2.3", allow_prune=allow_prune)
+    return make_commit(
+        rendering, folder, repository, CommitOptions(version="1.2.3", allow_prune=allow_prune, force=True)
+    )
 
 
 @pytest.fixture
 def tree() -> dict[str, str]:
-    return dict(publish.render("", {"redis": make_redis()}, MemoryFolder()).files)
+    return dict(publish.render("", {"redis": make_redis()}, {}, **TOOLS).files)
 
 
 def test_what_changed_is_written_and_committed(tree: dict[str, str]) -> None:
@@ -72,11 +84,11 @@ def test_what_changed_is_written_and_committed(tree: dict[str, str]) -> None:
 
     assert (revision, change.lines) == (NEXT, ("~ Deployment/redis: image 6→7",))
     assert folder.writes == ["redis/Deployment.yaml"]
-    manifests = publish.render("", {"redis": make_redis(image="redis:7")}, folder).manifests
+    trees = publish.render("", {"redis": make_redis(image="redis:7")}, folder.read_tree(), **TOOLS).trees
     [message] = repository.messages
     assert message == (
         "render: redis image 6→7\n\nredis:\n  ~ Deployment/redis: image 6→7\n\n"
-        f"Jsorc-Source: {HEAD}\nJsorc-Digest: {compute_digest(manifests)}\nJsorc-Version: 1.2.3\n"
+        f"Jsorc-Source: {HEAD}\nJsorc-Digest: {compute_digest(trees)}\nJsorc-Version: 1.2.3\n"
     )
 
 
@@ -99,7 +111,7 @@ def test_comments_are_no_commit(tree: dict[str, str]) -> None:
 
 def test_what_was_written_before_is_committed_now(tree: dict[str, str]) -> None:
     """After a render without --commit, the commit says what changed since HEAD, not since the last run."""
-    written = dict(publish.render("", {"redis": make_redis(replicas=3)}, MemoryFolder()).files)
+    written = dict(publish.render("", {"redis": make_redis(replicas=3)}, {}, **TOOLS).files)
     folder, repository = MemoryFolder(written), MemoryRepository(tree)
 
     revision, [change] = commit(folder, repository, replicas=3)
@@ -162,7 +174,7 @@ def test_a_consent_names_a_service(name: str) -> None:
         (MemoryRepository(branch=""), "HEAD is detached"),
         (
             MemoryRepository(dirty="templates/redis/service.yaml"),
-            "templates/redis/service.yaml is not committed; commit it first, the render commit names its source",
+            f"templates/redis/service.yaml {NOT_COMMITTED}",
         ),
     ],
 )

@@ -1,7 +1,7 @@
 """Folders and real git repositories in temporary places, written to as a person would."""
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,19 +32,22 @@ class Snapshot:
     status: str
     index: str
     staged: str
-    head: str
+    branches: str
 
 
 class Worktree:
-    """A work tree with a git repository around it; `folder` is the part of it that holds jsorc.yaml."""
+    """A work tree with a git repository around it; `folder` is the part of it that holds jsorc.yaml.
 
-    def __init__(self, path: Path, *, folder: str = ".") -> None:
+    `options` are those of git init.
+    """
+
+    def __init__(self, path: Path, *, folder: str = ".", options: Sequence[str] = ()) -> None:
         path.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.root = path / folder
         self.root.mkdir(parents=True, exist_ok=True)
         if not (path / ".git").exists():
-            self.git("init", "--quiet")
+            self.git("init", "--quiet", *options)
 
     def git(self, *arguments: str) -> str:
         command = ["git", "-C", str(self.path), *arguments]
@@ -85,5 +88,5 @@ class Worktree:
             status=self.git("status", "--porcelain", "--untracked-files=all"),
             index=self.git("ls-files", "--stage"),
             staged=self.git("diff", "--cached"),
-            head=self.git("for-each-ref"),
+            branches=self.git("for-each-ref", "refs/heads"),
         )

@@ -1,14 +1,10 @@
-"""How tests open a repository, and what it says when it will not."""
+"""What git has to complain about."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
-from jsorc_gitops.adapters.git import Repository
 from jsorc_gitops.errors import JsorcError, RepositoryError
-
-Open = Callable[[Path], Repository]
 
 
 def complaint(run: Callable[[], object]) -> str:

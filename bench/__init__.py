@@ -1,0 +1,1 @@
+"""The speed benchmark of `jsorc render`, beside the tools people use today: docs/bench.md."""

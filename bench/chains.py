@@ -1,0 +1,195 @@
+"""What is run: per tool a chain of commands, each of which finds what the one before it left."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from bench.check import CheckError, check_objects, read_file, read_folder, read_jsorc
+from bench.inputs import (
+    Variant,
+    change_service,
+    list_objects,
+    write_jsorc,
+    write_kadet,
+    write_kapitan,
+    write_kustomize,
+)
+from bench.tools import Tools
+
+PEERS = ("kapitan", "kadet", "kustomize")
+
+# Kustomize takes half a minute a run there, and the same every time.
+KUSTOMIZE_SLOW, KUSTOMIZE_ROUNDS = 5000, 2
+# Above, only `jsorc render` is measured: a peer would take minutes a run.
+LARGEST_WITH_PEERS = 5000
+
+FIRST, UNCHANGED, CHANGED = "first run", "nothing changed", "one service changed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Where everything lies; the HOME of `env` is emptied before a first run, so that it finds no cache."""
+
+    tools: Tools
+    scratch: Path
+    env: dict[str, str]
+    size: int
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One command; what is done before it, untimed; how its output is checked."""
+
+    name: str
+    command: tuple[str | Path, ...]
+    folder: Path
+    output: Path | None = None
+    prepare: Callable[[], None] = _nothing
+    check: Callable[[], None] = _nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """Steps that follow one another; `rounds`, where it is slow, is how often at most."""
+
+    steps: tuple[Step, ...]
+    rounds: int | None = None
+
+
+def make_startup(bench: Bench) -> Chain:
+    """`jsorc --help` and Python alone; /bin/true is what a process costs at least, and the least RSS we see."""
+    python = bench.tools.python
+    commands: dict[str, tuple[str | Path, ...]] = {
+        "true": ("/bin/true",),
+        "python -c pass": (python, "-c", "pass"),
+        "jsorc --help": (bench.tools.jsorc, "--help"),
+    }
+    return Chain(
+        steps=tuple(Step(name=name, command=command, folder=bench.scratch) for name, command in commands.items())
+    )
+
+
+def make_chains(bench: Bench, *, without: frozenset[str] = frozenset()) -> Iterator[Chain]:
+    """Every tool's chain for one size, `without` those of PEERS."""
+    yield _make_render(bench, "shared")
+    yield _make_render(bench, "distinct")
+    if bench.size > LARGEST_WITH_PEERS:
+        return
+    yield _make_commit(bench)
+    if "kapitan" not in without:
+        yield _make_kapitan(bench, "kapitan", write_kapitan)
+    if "kadet" not in without:
+        yield _make_kapitan(bench, "kapitan kadet", write_kadet, "--yaml-use-rapidyaml")
+    if "kustomize" not in without:
+        yield _make_kustomize(bench)
+
+
+def _make_render(bench: Bench, variant: Variant) -> Chain:
+    root = bench.scratch / f"jsorc-{variant}"
+    step = _make_jsorc_step(bench, root, "render", f"jsorc render, {variant}")
+    return Chain(
+        steps=(
+            step(FIRST, prepare=lambda: _fill(bench, root, partial(write_jsorc, variant=variant))),
+            step(UNCHANGED),
+            step(CHANGED, prepare=lambda: change_service(root)),
+        )
+    )
+
+
+def _make_commit(bench: Bench) -> Chain:
+    root = bench.scratch / "jsorc-commit"
+
+    def git(*words: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", root, *words], env=bench.env, check=True, stdout=subprocess.PIPE, text=True
+        )
+        return done.stdout
+
+    def prepare_first() -> None:
+        _fill(bench, root, partial(write_jsorc, variant="shared"))
+        git("init", "--quiet")
+        git("add", "--all")
+        git("commit", "--quiet", "--message=definitions")
+
+    def prepare_changed() -> None:
+        change_service(root)
+        git("commit", "--quiet", "--all", "--message=a new version")
+
+    def check(commits: int) -> None:
+        if git("status", "--porcelain") or git("rev-list", "--count", "HEAD").strip() != str(commits):
+            raise CheckError(f"{root} is not clean, or has not {commits} commits")
+
+    step = _make_jsorc_step(bench, root, "render --commit", "jsorc render --commit, shared")
+    return Chain(
+        steps=(
+            step(FIRST, prepare=prepare_first, also=partial(check, 2)),
+            step(UNCHANGED, also=partial(check, 2)),
+            step(CHANGED, prepare=prepare_changed, also=partial(check, 4)),
+        )
+    )
+
+
+def _make_jsorc_step(bench: Bench, root: Path, words: str, name: str) -> Callable[..., Step]:
+    output = root / "rendered"
+
+    def make(kind: str, prepare: Callable[[], None] = _nothing, also: Callable[[], None] = _nothing) -> Step:
+        def check() -> None:
+            check_objects(read_jsorc(output), list_objects(bench.size, changed=kind == CHANGED))
+            also()
+
+        return Step(
+            name=f"{name}, {kind}",
+            command=(bench.tools.jsorc, *words.split()),
+            folder=root,
+            output=output,
+            prepare=prepare,
+            check=check,
+        )
+
+    return make
+
+
+def _make_kapitan(bench: Bench, name: str, write: Callable[[Path, int], None], *options: str) -> Chain:
+    if bench.tools.kapitan is None:
+        raise ValueError("kapitan was not set up")
+    root = bench.scratch / name.replace(" ", "-")
+    output = root / "compiled"
+    step = Step(
+        name=name,
+        command=(bench.tools.kapitan, "compile", *options),
+        folder=root,
+        output=output,
+        prepare=lambda: _fill(bench, root, write),
+        check=lambda: check_objects(read_folder(output), list_objects(bench.size)),
+    )
+    return Chain(steps=(step,))
+
+
+def _make_kustomize(bench: Bench) -> Chain:
+    if bench.tools.kubectl is None:
+        raise ValueError("kubectl was not set up")
+    root, output = bench.scratch / "kustomize", bench.scratch / "kustomize.yaml"
+    step = Step(
+        name="kubectl kustomize",
+        command=(bench.tools.kubectl, "kustomize", root, f"--output={output}"),
+        folder=root,
+        output=output,
+        prepare=lambda: _fill(bench, root, write_kustomize),
+        check=lambda: check_objects(read_file(output), list_objects(bench.size)),
+    )
+    return Chain(steps=(step,), rounds=KUSTOMIZE_ROUNDS if bench.size >= KUSTOMIZE_SLOW else None)
+
+
+def _fill(bench: Bench, root: Path, write: Callable[[Path, int], None]) -> None:
+    """A folder as after a fresh clone, and a user who never ran anything."""
+    for folder in (root, Path(bench.env["HOME"])):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+    write(root, bench.size)

@@ -1,0 +1,74 @@
+"""Runs git in one folder. Only this module knows GitPython; what git refuses is a GitError in its own words."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from jsorc_gitops.errors import RepositoryError
+
+
+class GitError(RepositoryError):
+    """Git ended with another `status` than 0; `output` is what it had printed until then."""
+
+    def __init__(self, words: str, *, status: int, output: str) -> None:
+        super().__init__(words)
+        self.status = status
+        self.output = output
+
+
+class Git:
+    """The git of a folder in a work tree: `top` is that tree, `folder` is where git keeps its own files."""
+
+    def __init__(self, root: Path) -> None:
+        """Find the repository; raise RepositoryError where there is none with a work tree, or no git."""
+        try:
+            # GitPython takes 0.1 s to import and fails to when there is no git.
+            import git
+        except ImportError as error:
+            raise RepositoryError("git is not installed, or not on PATH") from error
+        try:
+            with git.Repo(root, search_parent_directories=True) as repo:
+                self.folder, top = Path(repo.git_dir), repo.working_tree_dir
+        except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
+            raise RepositoryError(f"{root}: not in a git repository; run git init") from error
+        if top is None:
+            raise RepositoryError(f"{root}: a bare repository has no work tree; use a clone")
+        self.top = Path(top)
+        self._git = git.Git(root)
+
+    def run(
+        self, *arguments: str, feed: str = "", env: Mapping[str, str] | None = None, apart: bool = False
+    ) -> str:
+        """What `git ARGUMENTS` prints when it is fed this, less the end of its last line; raise GitError.
+
+        Run apart, it does not hear the terminal's ^C, and finishes.
+        """
+        return self.read(*arguments, feed=feed.encode(), env=env, apart=apart).decode(errors="replace")
+
+    def read(
+        self,
+        *arguments: str,
+        feed: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        apart: bool = False,
+    ) -> bytes:
+        """The same in bytes."""
+        # GitPython hands over a file, no text; and a command line takes 128 KiB an argument.
+        with tempfile.TemporaryFile() as stream:
+            stream.write(feed)
+            stream.seek(0)
+            status, output, words = self._git.execute(
+                ["git", *arguments],
+                istream=stream,
+                env=env,
+                with_extended_output=True,
+                with_exceptions=False,
+                stdout_as_string=False,
+                start_new_session=apart,
+            )
+        if status:
+            # What a server says is padded to the width of a terminal.
+            said = "\n".join(line.rstrip() for line in words.strip().splitlines())
+            text = output.decode(errors="replace").strip()
+            raise GitError(said or text or f"git {arguments[0]} ended with {status}", status=status, output=text)
+        return output

@@ -1,0 +1,104 @@
+"""What a rendering starts from, and whether its outcome is known already."""
+
+import os
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jsorc_gitops.adapters.files import MemoFile, TreeFolder
+    from jsorc_gitops.model.services import ServiceFiles
+    from jsorc_gitops.render.memo import Memo
+    from jsorc_gitops.render.publish import Rendering
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """All that a rendering depends on, and what lies there now."""
+
+    root: Path
+    settings: str
+    services: "Mapping[str, ServiceFiles]"
+    environments: Collection[str]
+    folder: "TreeFolder"
+    on_disk: Mapping[str, str]
+    cache: Path
+    interpreter: str  # the Python that builds Python definitions
+
+    @property
+    def memo(self) -> "MemoFile":
+        from jsorc_gitops.adapters.files import MemoFile
+
+        return MemoFile(self.cache, self.root)
+
+    def read_mask_key(self) -> bytes:
+        from jsorc_gitops.adapters.files import read_mask_key
+
+        return read_mask_key(self.cache)
+
+    def compute_key(self, on_disk: Mapping[str, str]) -> str:
+        from jsorc_gitops.adapters.files import get_program_stamp
+        from jsorc_gitops.render.memo import compute_key
+
+        return compute_key(
+            self.settings, self.services, on_disk, environments=self.environments, program=get_program_stamp()
+        )
+
+
+def read_inputs(root: Path, environments: Collection[str], *, interpreter: str) -> Inputs:
+    from jsorc_gitops.adapters.files import TreeFolder, read_definitions, read_settings_text
+
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
+    folder = TreeFolder(root / "rendered")
+    return Inputs(
+        root=root,
+        settings=read_settings_text(root),
+        services=read_definitions(root),
+        environments=environments,
+        interpreter=interpreter,
+        folder=folder,
+        on_disk=folder.read_tree(),
+        # Without a home there is no place, and what is kept there can be lost.
+        cache=Path(cache) if os.path.isabs(cache) else Path(os.devnull),  # noqa: PTH117 - a text
+    )
+
+
+def update_inputs(inputs: Inputs) -> Inputs:
+    """The same read again: what lies on the disk may have changed."""
+    return read_inputs(inputs.root, inputs.environments, interpreter=inputs.interpreter)
+
+
+def render_inputs(inputs: Inputs) -> "Rendering":
+    # Imported only where it is needed: most runs change nothing, and are recognised without.
+    from jsorc_gitops.adapters.python import PythonDefinitions
+    from jsorc_gitops.adapters.schemas import read_kubernetes_schemas
+    from jsorc_gitops.render.publish import render
+
+    return render(
+        inputs.settings,
+        inputs.services,
+        inputs.on_disk,
+        environments=inputs.environments,
+        schemas=read_kubernetes_schemas(),
+        python=PythonDefinitions(inputs.root, interpreter=inputs.interpreter),
+    )
+
+
+def recall(inputs: Inputs) -> "Memo | None":
+    """What the last rendering said, where everything is as it was then."""
+    from jsorc_gitops.render.memo import parse_memo
+
+    memo = parse_memo(inputs.memo.read())
+    return memo if memo and memo.key == inputs.compute_key(inputs.on_disk) else None
+
+
+def remember(inputs: Inputs, rendering: "Rendering") -> None:
+    from jsorc_gitops.render.memo import Memo, format_memo
+    from jsorc_gitops.render.publish import compute_written
+
+    # What a Python definition reads besides is not known before it runs.
+    if any("python" in files.texts.get("service.yaml", "") for files in inputs.services.values()):
+        return
+    key = inputs.compute_key(compute_written(rendering, inputs.on_disk))
+    inputs.memo.write(format_memo(Memo(key=key, objects=rendering.objects, warnings=rendering.warnings)))

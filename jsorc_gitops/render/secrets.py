@@ -1,0 +1,55 @@
+"""Secrets in a tree: git is no place for what is in them, unless it is encrypted or somebody said otherwise."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from jsorc_gitops.model.objects import Manifest
+from jsorc_gitops.render.findings import Rule
+from jsorc_gitops.render.pods import mapping_at
+from jsorc_gitops.render.schemas import Mistake
+
+_FIELDS = ("data", "stringData")
+_ADVICE = "use a SealedSecret or an ExternalSecret, or say plainSecrets: allow in service.yaml"
+_ENCRYPTED = "ENC["  # how a value begins that SOPS has encrypted
+
+
+def is_secret(manifest: Manifest) -> bool:
+    return manifest.ref.group_kind == ("", "Secret")
+
+
+def is_encrypted(manifest: Manifest) -> bool:
+    """Whether SOPS has encrypted a Secret, which Flux decrypts."""
+    return is_secret(manifest) and "mac" in mapping_at(manifest.body, "sops")
+
+
+def strip_encryption(manifest: Manifest) -> Manifest:
+    """The object without what is as Kubernetes has it only once SOPS has decrypted it."""
+    if not is_encrypted(manifest):
+        return manifest
+    body = {key: value for key, value in manifest.body.items() if key not in {*_FIELDS, "sops"}}
+    return replace(manifest, body=body)
+
+
+def check_secret(manifest: Manifest, *, allowed: bool, flux: bool) -> Iterator[Mistake]:
+    """Values that would lie in git for everybody to read. No message holds one."""
+    if not is_secret(manifest):
+        return
+    encrypted = is_encrypted(manifest)
+    if encrypted and not flux:
+        message = "only Flux decrypts this; where it does not apply, use a SealedSecret or an ExternalSecret"
+        yield Mistake(rule=Rule.PLAIN_SECRET, path=("sops",), message=message)
+    elif not allowed or encrypted:
+        for name in _FIELDS:
+            if plain := _find_plain(mapping_at(manifest.body, name), encrypted=encrypted):
+                keys = ", ".join(plain)
+                advice = "encrypt all of it" if encrypted else _ADVICE
+                message = f"{keys} would lie in git as it is; {advice}"
+                yield Mistake(rule=Rule.PLAIN_SECRET, path=(name,), message=message)
+
+
+def _find_plain(values: Mapping[str, Any], *, encrypted: bool) -> list[str]:
+    """The keys with values that anybody can read."""
+    return sorted(
+        key for key, value in values.items() if value and not (encrypted and str(value).startswith(_ENCRYPTED))
+    )
