@@ -109,11 +109,13 @@ class MemoFile:
             return ""
 
     def write(self, text: str) -> None:
-        scratch = self._path.with_suffix(f".{secrets.token_hex(4)}.tmp")
         with suppress(OSError):
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            scratch.write_text(text, encoding="utf-8")
-            scratch.replace(self._path)
+            parent = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                _replace_file(parent, self._path.name, text.encode())
+            finally:
+                os.close(parent)
 
 
 def read_mask_key(cache: Path) -> bytes:

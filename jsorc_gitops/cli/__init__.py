@@ -2,8 +2,6 @@
 
 import io
 import sys
-import tempfile
-import traceback
 from pathlib import Path
 
 import click
@@ -67,6 +65,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _report_bug() -> int:
+    # Every run would pay for what few ever need.
+    import tempfile
+    import traceback
+
     with tempfile.NamedTemporaryFile("w", prefix="jsorc-", suffix=".log", delete=False, encoding="utf-8") as log:
         log.write(f"jsorc {__version__}, Python {sys.version}\n")
         traceback.print_exc(file=log)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jsorc_gitops.cli.printing import print_changes, print_diff
-from jsorc_gitops.cli.rendering import Inputs, render_inputs, update_inputs
+from jsorc_gitops.cli.printing import print_changes
+from jsorc_gitops.cli.rendering import Inputs, read_inputs, render_inputs
 
 if TYPE_CHECKING:
     from jsorc_gitops.render.commit import CommitOptions
@@ -27,17 +27,14 @@ def commit_here(
     from jsorc_gitops.render.delivery import push_head
 
     repository = Repository(inputs.root)
-    before = repository.read_tree(repository.get_head(), FOLDER) if whole else {}
+    before = repository.read_tree(repository.get_head(), FOLDER) if whole else None
     revision, changes = commit(rendering, inputs.folder, repository, options)
-    if whole:
-        print_diff(inputs, rendering, before)
-    else:
-        print_changes(changes)
+    print_changes(inputs, rendering, changes, before)
     _print_commit(revision, rendering)
 
     def render_again(*, allow_prune: Sequence[str]) -> str | None:
         # Their commits may have changed the definitions as well as what was rendered.
-        fresh = update_inputs(inputs)
+        fresh = read_inputs(inputs.root, inputs.environments, interpreter=inputs.interpreter)
         again = render_inputs(fresh)
         return commit(again, fresh.folder, repository, replace(options, allow_prune=tuple(allow_prune)))[0]
 
@@ -63,10 +60,8 @@ def commit_elsewhere(
     revision, changes = commit_to_branch(
         rendering, repository, branch, options, source=source, parent=tip, replacing=tip
     )
-    if whole:
-        print_diff(inputs, rendering, repository.read_tree(tip, FOLDER) if tip else {})
-    else:
-        print_changes(changes)
+    there = repository.read_tree(tip, FOLDER) if whole and tip else {}
+    print_changes(inputs, rendering, changes, there if whole else None)
     _print_commit(revision, rendering, branch=branch)
 
     def commit_again(*, parent: str, replacing: str, allow_prune: Sequence[str]) -> str | None:

@@ -22,14 +22,23 @@ def print_warnings(warnings: Sequence[str]) -> None:
         click.echo(f"warning: {warning}", err=True)
 
 
-def print_changes(changes: "Sequence[ServiceChange]") -> None:
+def print_changes(
+    inputs: "Inputs",
+    rendering: "Rendering",
+    changes: "Sequence[ServiceChange]",
+    before: Mapping[str, str] | None,
+) -> None:
+    """A line for each object that changed; with all of rendered/ as it was `before`, every field."""
+    if before is not None:
+        _print_fields(inputs, rendering, before)
+        return
     for change in changes:
         click.echo(change.service or "tree")
         for line in change.lines:
             click.echo(f"  {line}")
 
 
-def print_diff(inputs: "Inputs", rendering: "Rendering", before: Mapping[str, str]) -> None:
+def _print_fields(inputs: "Inputs", rendering: "Rendering", before: Mapping[str, str]) -> None:
     from jsorc_gitops.render.publish import compare_trees
     from jsorc_gitops.render.wording import format_diff
 

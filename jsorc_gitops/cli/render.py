@@ -3,18 +3,11 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from jsorc_gitops.cli.printing import (
-    print_changes,
-    print_diff,
-    print_files,
-    print_warnings,
-    report_up_to_date,
-)
+from jsorc_gitops.cli.printing import print_changes, print_files, print_warnings, report_up_to_date
 from jsorc_gitops.cli.rendering import Inputs, read_inputs, recall, remember, render_inputs
 from jsorc_gitops.errors import JsorcError
 
@@ -135,6 +128,8 @@ def _check_usage(options: _Options) -> None:
 
 
 def _check_staged(root: Path, options: _Options) -> int:
+    from tempfile import TemporaryDirectory
+
     from jsorc_gitops.adapters.git import Repository
 
     with TemporaryDirectory(prefix="jsorc-staged-") as scratch:
@@ -150,8 +145,7 @@ def _write(inputs: Inputs, rendering: "Rendering", options: _Options) -> int:
 
     if not options.check:
         write(rendering, inputs.folder, force=options.force)
-        remember(inputs, rendering)
-    elif not rendering.diff:
+    if not (options.check and rendering.diff):
         remember(inputs, rendering)
     return _report(inputs, rendering, options)
 
@@ -159,10 +153,8 @@ def _write(inputs: Inputs, rendering: "Rendering", options: _Options) -> int:
 def _report(inputs: Inputs, rendering: "Rendering", options: _Options) -> int:
     if not rendering.diff:
         return report_up_to_date(rendering.objects, ())
-    if options.whole:
-        print_diff(inputs, rendering, inputs.on_disk)
-    else:
-        print_changes(rendering.changes)
+    before = inputs.on_disk if options.whole else None
+    print_changes(inputs, rendering, rendering.changes, before)
     print_files(rendering, verb="would be" if options.check else "was")
     return EXIT_DIFFERENCES if options.check else 0
 

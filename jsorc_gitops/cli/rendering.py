@@ -64,11 +64,6 @@ def read_inputs(root: Path, environments: Collection[str], *, interpreter: str) 
     )
 
 
-def update_inputs(inputs: Inputs) -> Inputs:
-    """The same read again: what lies on the disk may have changed."""
-    return read_inputs(inputs.root, inputs.environments, interpreter=inputs.interpreter)
-
-
 def render_inputs(inputs: Inputs) -> "Rendering":
     # Imported only where it is needed: most runs change nothing, and are recognised without.
     from jsorc_gitops.adapters.python import PythonDefinitions

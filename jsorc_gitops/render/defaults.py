@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def _default_pull_policy(container: Mapping[str, Any]) -> str:
+def default_pull_policy(container: Mapping[str, Any]) -> str:
+    """'Always' for an image without a version or of the tag latest, else 'IfNotPresent'."""
     name, digest, _ = str(container.get("image", "")).partition("@")
     _, colon, tag = name.rpartition("/")[2].partition(":")
     return "Always" if tag == "latest" or not (colon or digest) else "IfNotPresent"
@@ -43,7 +44,7 @@ _PROBE = {
 _FIELD_REF = {"fieldRef": {"apiVersion": "v1"}}
 _CONTAINER = {
     "env": [{"valueFrom": _FIELD_REF}],
-    "imagePullPolicy": _default_pull_policy,
+    "imagePullPolicy": default_pull_policy,
     "lifecycle": {"postStart": _HTTP, "preStop": _HTTP},
     "livenessProbe": _PROBE,
     "ports": [{"protocol": "TCP"}],

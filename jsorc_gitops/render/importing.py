@@ -10,6 +10,7 @@ from typing import Any
 
 from jsorc_gitops.errors import DefinitionError
 from jsorc_gitops.model.layout import compute_file_name
+from jsorc_gitops.model.masks import is_secret
 from jsorc_gitops.model.objects import Body, Manifest, ObjectRef, parse_manifest
 from jsorc_gitops.model.settings import DNS_LABEL
 from jsorc_gitops.model.yaml import format_documents, format_yaml, parse_documents
@@ -136,8 +137,7 @@ def _check_unique(manifests: Sequence[Manifest]) -> None:
 
 def _holds_secrets(manifest: Manifest) -> bool:
     body = manifest.body
-    is_secret = manifest.ref.group_kind == ("", "Secret") and "sops" not in body
-    return is_secret and bool(body.get("data") or body.get("stringData"))
+    return is_secret(manifest.ref) and "sops" not in body and bool(body.get("data") or body.get("stringData"))
 
 
 def _format_service(service: str, config: Mapping[str, Any], *, plain_secrets: bool) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from jsorc_gitops.model.diff import diff_values
 from jsorc_gitops.model.objects import Body
 from jsorc_gitops.render.danger import ANEW, IMMUTABLE, Finding
+from jsorc_gitops.render.defaults import default_pull_policy
 
 # By the name of the field alone: none of them means another thing elsewhere in what is compared.
 _DEFAULTS: Mapping[str, Any] = {
@@ -143,7 +144,6 @@ def parse_quantity(value: Any) -> Any:
 
 def _is_default(key: str, value: Any, beside: Mapping[str, Any]) -> bool:
     if key == "imagePullPolicy":
-        _, _, tag = str(beside.get("image")).rpartition("/")[2].partition(":")
-        return bool(value == ("Always" if tag in {"", "latest"} else "IfNotPresent"))
+        return bool(value == default_pull_policy(beside))
     # An empty class is a choice: no class. The server fills one in only where none is named.
     return (value in _EMPTY and key != "storageClassName") or (key in _DEFAULTS and value == _DEFAULTS[key])

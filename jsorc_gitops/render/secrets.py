@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from jsorc_gitops.model.masks import is_secret
 from jsorc_gitops.model.objects import Manifest
 from jsorc_gitops.render.findings import Rule
 from jsorc_gitops.render.pods import mapping_at
@@ -14,13 +15,9 @@ _ADVICE = "use a SealedSecret or an ExternalSecret, or say plainSecrets: allow i
 _ENCRYPTED = "ENC["  # how a value begins that SOPS has encrypted
 
 
-def is_secret(manifest: Manifest) -> bool:
-    return manifest.ref.group_kind == ("", "Secret")
-
-
 def is_encrypted(manifest: Manifest) -> bool:
     """Whether SOPS has encrypted a Secret, which Flux decrypts."""
-    return is_secret(manifest) and "mac" in mapping_at(manifest.body, "sops")
+    return is_secret(manifest.ref) and "mac" in mapping_at(manifest.body, "sops")
 
 
 def strip_encryption(manifest: Manifest) -> Manifest:
@@ -33,7 +30,7 @@ def strip_encryption(manifest: Manifest) -> Manifest:
 
 def check_secret(manifest: Manifest, *, allowed: bool, flux: bool) -> Iterator[Mistake]:
     """Values that would lie in git for everybody to read. No message holds one."""
-    if not is_secret(manifest):
+    if not is_secret(manifest.ref):
         return
     encrypted = is_encrypted(manifest)
     if encrypted and not flux:
