@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from jsorc_gitops.model.yaml import parse_documents
 from tests.render.commands import Outcome, start
 from tests.render.worktree import Worktree
 
+ROOT = Path(__file__).parents[2]
 TEMPLATE = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app}\ndata: {a: '1'}\n"
 CHANGED = TEMPLATE.replace("1'", "2'")
 UP_TO_DATE = Outcome(0, "rendered/ is up to date: 3 objects.\n", "")
@@ -61,11 +63,14 @@ def test_nothing_is_left_behind(work: Worktree, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", [".", "fleet"])
 def test_as_a_hook_it_keeps_a_commit_out(tmp_path: Path, folder: str) -> None:
-    """As git's own pre-commit hook a commit without its rendering is refused, a whole one passes."""
+    """The entry of our hook, run by git, refuses a commit without its rendering and lets a whole one pass."""
     work = Worktree(tmp_path, folder=folder)
     hook = tmp_path / ".git/hooks/pre-commit"
     hook.parent.mkdir(exist_ok=True)
-    hook.write_text(f"#!/bin/sh\nexec {sys.executable} -m jsorc_gitops -C {folder} render --check --staged\n")
+    [document] = parse_documents((ROOT / ".pre-commit-hooks.yaml").read_text(), source="")
+    program, _, arguments = document.value[0]["entry"].partition(" ")
+    assert program == "jsorc"
+    hook.write_text(f"#!/bin/sh\nexec {sys.executable} -m jsorc_gitops -C {folder} {arguments}\n")
     hook.chmod(0o755)
     work.write({"templates/app/app.yaml": TEMPLATE, "jsorc.yaml": ""})
     work.git("add", "--all")
