@@ -6,7 +6,6 @@ folder above it, and follows no symbolic link.
 
 import hashlib
 import os
-import secrets
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -124,10 +123,10 @@ def read_mask_key(cache: Path) -> bytes:
     with suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileExistsError), os.fdopen(os.open(path, _NEW_FILE, 0o600), "wb") as sink:
-            sink.write(secrets.token_bytes(32))
+            sink.write(os.urandom(32))
         if key := path.read_bytes():
             return key
-    return secrets.token_bytes(32)
+    return os.urandom(32)
 
 
 def get_program_stamp() -> str:
@@ -254,7 +253,7 @@ def _replace_files(root: int, paths: Iterable[str], files: Mapping[str, str]) ->
 def _replace_file(parent: int, name: str, content: bytes) -> None:
     # Not flushed to the disk one by one: a killed run leaves whole files all the same, and what a power
     # cut spoils, the next run writes again.
-    scratch = f".{name}.{secrets.token_hex(4)}.tmp"
+    scratch = f".{name}.{os.urandom(4).hex()}.tmp"
     try:
         handle = os.open(scratch, _NEW_FILE, 0o644, dir_fd=parent)
         with os.fdopen(handle, "wb") as sink:

@@ -1,6 +1,6 @@
 """The door to the schemas of Kubernetes: the data of the package kubernetes-validate, never its code."""
 
-from importlib.util import find_spec
+from importlib.machinery import PathFinder
 from pathlib import Path
 
 from jsorc_gitops.errors import DefinitionError
@@ -14,7 +14,9 @@ def read_kubernetes_schemas() -> str:
 
     Raises DefinitionError where the package is not there, or is of another release.
     """
-    package = find_spec(_PACKAGE)  # finds without importing, which would take ten times as long as reading
+    package = PathFinder.find_spec(
+        _PACKAGE
+    )  # finds without importing, which would take ten times as long as reading
     folders = (package and package.submodule_search_locations) or [""]
     try:
         return (Path(folders[0]) / _FILE).read_text(encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any, NoReturn
 
 from jsorc_gitops.errors import JsorcError
@@ -41,8 +40,8 @@ class Fields:
         """Refuse every key that is not `known`; returns itself."""
         for key in self.mapping:
             if key not in known:
-                near = get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(sorted(known))}"
+                near = find_near(key, known)
+                hint = f"did you mean {near}?" if near else f"known keys: {', '.join(sorted(known))}"
                 self.fail(f"unknown key; {hint}", key)
         return self
 
@@ -102,6 +101,15 @@ class Fields:
         if not fits(value):
             self.fail(f"must be {wanted}, not {value!r}", key)
         return value
+
+
+def find_near(name: str, known: Collection[str]) -> str:
+    """The one of `known` that somebody may have meant, "" where none is near."""
+    # Imported by those alone who complain: it takes as long as reading a hundred files.
+    from difflib import get_close_matches
+
+    same = [each for each in known if each.lower() == name.lower()]
+    return next(iter(same or get_close_matches(name, known, n=1)), "")
 
 
 def format_path(path: Path) -> str:

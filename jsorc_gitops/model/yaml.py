@@ -24,11 +24,12 @@ from yaml.events import (
 )
 
 from jsorc_gitops.errors import DefinitionError
+from jsorc_gitops.model.blocks import BlockReader
 from jsorc_gitops.model.document import Document, Part
 from jsorc_gitops.model.emitter import MAX_DEPTH, format_documents, format_yaml
 from jsorc_gitops.model.scalars import resolve_plain
 
-__all__ = ["MAX_LENGTH", "Document", "format_documents", "format_yaml", "parse_documents"]
+__all__ = ["MAX_LENGTH", "Document", "format_documents", "format_yaml", "parse_documents", "parse_with_libyaml"]
 
 # Characters of a text with its aliases written out; the largest manifest that Jaseci ships has half a million.
 MAX_LENGTH = 16 * 2**20
@@ -57,7 +58,7 @@ _NO_CHARACTER = "an escape stands for no character"
 _NEWLINE = re.compile(r"\r\n?|\n")
 _DISPUTED = re.compile("[\x85\u2028\u2029\ufeff]")
 _HALVES = re.compile("[\ud800-\udfff]")
-_UNREADABLE = re.compile(r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_UNREADABLE = r"[^\t\n\r -~\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"  # not compiled: it takes 5 ms
 
 
 class _PythonLoader(yaml.SafeLoader):
@@ -83,17 +84,33 @@ def parse_documents(text: str, *, source: str) -> list[Document]:
     differently, and what is longer than MAX_LENGTH or deeper than MAX_DEPTH.
     """
     _check_text(text, source)
+    if (blocks := _blocks.read(text)) is not None:
+        return [Document(each.value, each.line, partial(_outline, text, each.place)) for each in blocks]
+    return parse_with_libyaml(text, source)
+
+
+def parse_with_libyaml(text: str, source: str) -> list[Document]:
+    """What parse_documents gives and raises, without the shortcut that most texts take."""
     try:
         return list(_Reader(text, source).read())
     except yaml.MarkedYAMLError as error:
         raise DefinitionError(f"{source}{_explain(text, error)}") from error
     except (yaml.YAMLError, UnicodeEncodeError) as error:
-        match = _UNREADABLE.search(text)
+        match = re.search(_UNREADABLE, text)
         problem = (
             f":{_name_character(text, match)} has no place in YAML" if match else f": not valid YAML: {error}"
         )
         raise DefinitionError(f"{source}{problem}") from error
 
+
+def _read_flow(text: str) -> Any:
+    try:
+        return parse_with_libyaml(text, "")[0].value
+    except DefinitionError as error:
+        raise ValueError from error
+
+
+_blocks = BlockReader(_read_flow)
 
 # A tree says the same few words again and again.
 _resolve_word = lru_cache(maxsize=4096)(resolve_plain)

@@ -6,10 +6,10 @@ The text is 1.6 MB and holds 771 definitions; a tree needs those that its kinds 
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from difflib import get_close_matches
 from json import JSONDecoder
 from typing import Any
 
+from jsorc_gitops.model.fields import find_near
 from jsorc_gitops.render.schemas import QUANTITY, Schema
 
 RELEASE = "1.36"
@@ -72,9 +72,8 @@ class Definitions:
         absent = f"Kubernetes {RELEASE} serves no {kind} of {api_version}"
         if others := here or list(versions):
             return f"{absent}; write apiVersion: {' or '.join(sorted(others))}"
-        kinds = [each for each in self._by_kind if self._find(each)]
-        near = [each for each in kinds if each.lower() == kind.lower()] or get_close_matches(kind, kinds, n=1)
-        return f"{absent}; did you mean kind: {near[0]}?" if near else f"{absent}, nor of another version"
+        near = find_near(kind, [each for each in self._by_kind if self._find(each)])
+        return f"{absent}; did you mean kind: {near}?" if near else f"{absent}, nor of another version"
 
     def _find(self, kind: str) -> dict[str, str]:
         """The API versions of a kind, each with the name of its definition."""

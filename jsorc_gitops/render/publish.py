@@ -31,11 +31,11 @@ from jsorc_gitops.render.changes import ServiceChange, diff_manifests
 from jsorc_gitops.render.kinds import Schemas
 from jsorc_gitops.render.lint import check_tree, check_trees
 from jsorc_gitops.render.python import PythonDefinitions
-from jsorc_gitops.render.report import Comparison, compute_comparison
 from jsorc_gitops.render.templates import TemplateRenderer
 
 if TYPE_CHECKING:
     from jsorc_gitops.render.findings import Finding
+    from jsorc_gitops.render.report import Comparison
 
 
 class TreeFolder(Protocol):
@@ -160,8 +160,13 @@ def write(rendering: Rendering, folder: TreeFolder, *, force: bool = False) -> N
         folder.write_tree(rendering.files, rendering.diff)
 
 
-def compare_trees(rendering: Rendering, files: Files, *, against: str, mask_key: bytes) -> tuple[Comparison, ...]:
+def compare_trees(
+    rendering: Rendering, files: Files, *, against: str, mask_key: bytes
+) -> tuple["Comparison", ...]:
     """Each tree beside what `files` of all of rendered/ hold of it; one that they alone have is removed whole."""
+    # Most runs compare with nothing but the disk.
+    from jsorc_gitops.render.report import compute_comparison
+
     there = {tree: _of_tree(files, tree) for tree in find_trees(files)}
     if rendering.folders != ("",):
         there = {tree: below for tree, below in there.items() if compute_folder(tree) in rendering.folders}

@@ -8,12 +8,11 @@ import binascii
 from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Any
 
 import jsonschema_rs
 
-from jsorc_gitops.model.fields import Path
+from jsorc_gitops.model.fields import Path, find_near
 from jsorc_gitops.render.findings import Rule
 
 Schema = dict[str, Any]
@@ -178,8 +177,8 @@ def _explain_set(path: Path, items: Any) -> Iterator[Mistake]:
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
-    near = [each for each in known if each.lower() == name.lower()] or get_close_matches(name, known, n=1)
-    return f"unknown field; did you mean {near[0]}?" if near else "unknown field"
+    near = find_near(name, known)
+    return f"unknown field; did you mean {near}?" if near else "unknown field"
 
 
 def _spell_types(types: Sequence[str]) -> str:
