@@ -2,7 +2,8 @@
 
 It runs on Python 3.8 and newer, in environments that have no jsorc, so it knows the standard library alone.
 The request is JSON on standard input: `name`, `folders` to import from (the last is the repository), `values`,
-`answer` (the file for the answer) and `shifted`. The answer is JSON, too: {kube, config, sources} or {error}.
+`answer` (the file for the answer) and `shifted`. The answer is JSON, too: {kube, config, sources} or {error};
+`sources` are {files, searched, complete}, as model.services.Sources has them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ _LARGEST = 32 << 20  # bytes of the answer, and of all that a definition prints
 _OVERHEAD = 16  # bytes of a value beside its text: quotes, commas, what reads it
 _DEEPEST = 200  # the schema of a CustomResourceDefinition goes 40 deep
 _LONGEST = 500  # characters of somebody's error that a line can bear
+# What Python tells of before a definition gets to know something that is in no file.
+_ELSEWHERE = {
+    *("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "sqlite3.connect"),
+    *("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty"),
+}
 _SHIFT = 400 * 86400 + 5 * 3600 + 7 * 60 + 11  # seconds: another year, month, day, hour and minute
 
 
@@ -38,21 +44,83 @@ class _Hook:
         return self._values.get(name, default)
 
 
+class _Reads:
+    """What is read from now on, as far as Python tells; the interpreter's own packages do not count."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+        self._packages = [each for each in sys.path[1:] if each.endswith("-packages")]
+        passed = [os.path.dirname(os.__file__), *self._packages, os.getcwd(), __file__]  # noqa: PTH109, PTH120
+        self._passed = tuple({f"{path}/" for each in passed for path in (each, os.path.realpath(each))})
+        self._files: set[str] = set()
+        self._searched: set[str] = set()
+        self._complete = True
+
+    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
+        """Take note of an audit event of Python."""
+        if event == "open":
+            path, _, flags = arguments
+            # What is only written tells a definition nothing.
+            if isinstance(path, (str, bytes, os.PathLike)) and flags & (os.O_WRONLY | os.O_RDWR) != os.O_WRONLY:
+                self._files.add(_find_path(path))
+        elif event in {"os.listdir", "os.scandir"}:
+            path = "." if arguments[0] is None else arguments[0]
+            # Where modules are looked for, the names of all others are of no interest.
+            importing = sys._getframe(1).f_code.co_filename.startswith("<frozen importlib")  # noqa: SLF001
+            if isinstance(path, (str, bytes, os.PathLike)):
+                (self._searched if importing else self._files).add(f"{_find_path(path).rstrip('/')}/")
+        elif event in _ELSEWHERE:
+            self._complete = False
+
+    def find(self) -> dict[str, Any]:
+        """All of it, from the repository's root where it lies there."""
+        modules = [str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())]
+        # A module that was compiled before is imported without opening its file.
+        files = {file for file in {*self._files, *modules} if file and "/__pycache__/" not in file}
+        searched = {f"{_find_path(each)}/" for each in sys.path} | self._searched
+        return {
+            "files": self._spell(files),
+            "searched": sorted({*self._spell(searched), *(f"{each}/" for each in self._packages)}),
+            "complete": self._complete,
+        }
+
+    def _spell(self, paths: set[str]) -> list[str]:
+        """Also what links lead to, since that is what is read."""
+        found = set()
+        for path in paths:
+            names = {path, os.path.realpath(path) + path[len(path.rstrip("/")) :]}
+            if not any(f"{name}/".startswith(self._passed) for name in names):
+                found |= {self._relate(name) for name in names}
+        return sorted(found)
+
+    def _relate(self, path: str) -> str:
+        return (path[len(self._root) + 1 :] or "./") if path.startswith(f"{self._root}/") else path
+
+
+def _find_path(path: Any) -> str:
+    """Where a path leads, as it is spelled."""
+    try:
+        return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - without resolving links
+    except OSError:  # the working directory is gone, and so is what was in it
+        return os.devnull
+
+
 def main() -> None:
     """Answer the request on standard input."""
     request = json.load(sys.stdin)
+    root = request["folders"][-1]
+    reads = _Reads(root)
     # In the place of this file's own folder, whose names (jaseci, git) are those of others' packages, too.
     sys.path[0:1] = request["folders"]
-    root = request["folders"][-1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-    opened = _record_opened()
+    sys.addaudithook(reads.hear)
     if request["shifted"]:
         _shift_clock()
         _reverse_folders()
     try:
         built = _build(request["name"], request["values"])
         _check(built, (), [_LARGEST])
-        answer = json.dumps({**built, "sources": _find_sources(root, opened)})
+        answer = json.dumps({**built, "sources": reads.find()})
     except BaseException as error:  # whatever it is, it is the answer
         answer = json.dumps({"error": _describe(error, root)})
     with open(request["answer"], "w", encoding="ascii") as sink:  # noqa: PTH123 - pathlib came too early
@@ -160,25 +228,6 @@ def _relate(file: str, root: str) -> str:
     """The file's path below the repository; "" where it is not the repository's own."""
     own = file.startswith(f"{root}/") and "site-packages" not in file
     return os.path.relpath(file, root) if own else ""
-
-
-def _record_opened() -> set[str]:
-    """The files that are opened from now on, whatever for."""
-    opened: set[str] = set()
-
-    def record(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], (str, os.PathLike)):
-            opened.add(str(arguments[0]))
-
-    sys.addaudithook(record)
-    return opened
-
-
-def _find_sources(root: str, opened: set[str]) -> list[str]:
-    # A module that was compiled before is imported without opening its file.
-    imported = {str(getattr(module, "__file__", "")) for module in list(sys.modules.values())}
-    found = {_relate(file, root) for file in imported | opened if not file.endswith(".pyc")}
-    return sorted(found - {""})
 
 
 def _shift_clock() -> None:

@@ -102,11 +102,11 @@ import fleet.base, pathlib
 KUBE = {"read": pathlib.Path(fleet.base.__file__).with_suffix(".yaml").read_text()}
 """
 
-    names = ("fleet/__init__.py", "fleet/base.py", "fleet/base.yaml", "templates/redis/jobs.py")
-    assert build(tmp_path, code).sources == names
+    names = {"fleet/__init__.py", "fleet/base.py", "fleet/base.yaml", "templates/redis/jobs.py"}
+    assert build(tmp_path, code).sources.files == names
     compiled = "import compileall; compileall.compile_dir('.', quiet=1)"
     subprocess.run([sys.executable, "-c", compiled], cwd=tmp_path, check=True)
-    assert build(tmp_path, code).sources == names
+    assert build(tmp_path, code).sources.files == names
 
 
 def test_nothing_is_left_in_the_repository(tmp_path: Path) -> None:
