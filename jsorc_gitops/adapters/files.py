@@ -31,8 +31,10 @@ def read_settings_text(root: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: not found; run jsorc init here, or name the folder with -C") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"jsorc.yaml: not UTF-8 ({error.reason} at byte {error.start})") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def read_secret_file(path: Path) -> str:
