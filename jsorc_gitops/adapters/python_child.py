@@ -22,11 +22,6 @@ _LARGEST = 32 << 20  # bytes of the answer, and of all that a definition prints
 _OVERHEAD = 16  # bytes of a value beside its text: quotes, commas, what reads it
 _DEEPEST = 200  # the schema of a CustomResourceDefinition goes 40 deep
 _LONGEST = 500  # characters of somebody's error that a line can bear
-# What Python tells of before a definition gets to know something that is in no file.
-_ELSEWHERE = {
-    *("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "sqlite3.connect"),
-    *("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty"),
-}
 _SHIFT = 400 * 86400 + 5 * 3600 + 7 * 60 + 11  # seconds: another year, month, day, hour and minute
 
 
@@ -44,72 +39,14 @@ class _Hook:
         return self._values.get(name, default)
 
 
-class _Reads:
-    """What is read from now on, as far as Python tells; the interpreter's own packages do not count."""
-
-    def __init__(self, root: str) -> None:
-        self._root = root
-        self._packages = [each for each in sys.path[1:] if each.endswith("-packages")]
-        passed = [os.path.dirname(os.__file__), *self._packages, os.getcwd(), __file__]  # noqa: PTH109, PTH120
-        self._passed = tuple({f"{path}/" for each in passed for path in (each, os.path.realpath(each))})
-        self._files: set[str] = set()
-        self._searched: set[str] = set()
-        self._complete = True
-
-    def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
-        """Take note of an audit event of Python."""
-        if event == "open":
-            path, _, flags = arguments
-            # What is only written tells a definition nothing.
-            if isinstance(path, (str, bytes, os.PathLike)) and flags & (os.O_WRONLY | os.O_RDWR) != os.O_WRONLY:
-                self._files.add(_find_path(path))
-        elif event in {"os.listdir", "os.scandir"}:
-            path = "." if arguments[0] is None else arguments[0]
-            # Where modules are looked for, the names of all others are of no interest.
-            importing = sys._getframe(1).f_code.co_filename.startswith("<frozen importlib")  # noqa: SLF001
-            if isinstance(path, (str, bytes, os.PathLike)):
-                (self._searched if importing else self._files).add(f"{_find_path(path).rstrip('/')}/")
-        elif event in _ELSEWHERE:
-            self._complete = False
-
-    def find(self) -> dict[str, Any]:
-        """All of it, from the repository's root where it lies there."""
-        modules = [str(getattr(module, "__file__", None) or "") for module in list(sys.modules.values())]
-        # A module that was compiled before is imported without opening its file.
-        files = {file for file in {*self._files, *modules} if file and "/__pycache__/" not in file}
-        searched = {f"{_find_path(each)}/" for each in sys.path} | self._searched
-        return {
-            "files": self._spell(files),
-            "searched": sorted({*self._spell(searched), *(f"{each}/" for each in self._packages)}),
-            "complete": self._complete,
-        }
-
-    def _spell(self, paths: set[str]) -> list[str]:
-        """Also what links lead to, since that is what is read."""
-        found = set()
-        for path in paths:
-            names = {path, os.path.realpath(path) + path[len(path.rstrip("/")) :]}
-            if not any(f"{name}/".startswith(self._passed) for name in names):
-                found |= {self._relate(name) for name in names}
-        return sorted(found)
-
-    def _relate(self, path: str) -> str:
-        return (path[len(self._root) + 1 :] or "./") if path.startswith(f"{self._root}/") else path
-
-
-def _find_path(path: Any) -> str:
-    """Where a path leads, as it is spelled."""
-    try:
-        return os.path.abspath(os.fsdecode(path))  # noqa: PTH100 - without resolving links
-    except OSError:  # the working directory is gone, and so is what was in it
-        return os.devnull
-
-
 def main() -> None:
     """Answer the request on standard input."""
     request = json.load(sys.stdin)
     root = request["folders"][-1]
-    reads = _Reads(root)
+    # Beside this file, which is no part of a package here.
+    from python_reads import Reads  # type: ignore[import-not-found]
+
+    reads = Reads(root)
     # In the place of this file's own folder, whose names (jaseci, git) are those of others' packages, too.
     sys.path[0:1] = request["folders"]
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
