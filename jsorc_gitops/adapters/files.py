@@ -30,8 +30,10 @@ def read_settings_text(root: Path) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise SettingsError(f"{path}: not found; run jsorc init here, or name the folder with -C") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read: {error}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"jsorc.yaml: not UTF-8 ({error.reason} at byte {error.start})") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def read_secret_file(path: Path) -> str:
@@ -79,11 +81,16 @@ def read_shipped_definitions() -> dict[str, ServiceFiles]:
     return read_definitions(root)
 
 
+def check_new_files(root: Path, names: Iterable[str]) -> None:
+    """Raise SettingsError where one of these files is there already."""
+    for name in names:
+        if os.path.lexists(root / name):
+            raise SettingsError(f"{root / name} is there already; nothing was written")
+
+
 def write_new_files(root: Path, texts: Mapping[str, str]) -> None:
     """Write files that must not be there yet; raise SettingsError before the first is written."""
-    for name in texts:
-        if (root / name).exists():
-            raise SettingsError(f"{root / name} is there already; nothing was written")
+    check_new_files(root, texts)
     for name, text in texts.items():
         try:
             (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from jsorc_gitops.adapters.git_command import Git, GitError
 from jsorc_gitops.adapters.git_objects import read_files, write_commit
 from jsorc_gitops.adapters.git_remote import Remote
+from jsorc_gitops.adapters.git_status import list_dirty
 from jsorc_gitops.errors import RepositoryError
 from jsorc_gitops.model.commits import Commit
 
@@ -95,15 +96,12 @@ class Repository:
         return read_files(self._git, revision, f"{self._prefix}{folder}")
 
     def list_dirty(self, *paths: str, ignored: bool = False) -> list[str]:
-        """Files below `paths` that differ from HEAD or that git does not track, as git spells them.
+        """Files at or below `paths` that differ from HEAD or that git does not track, as git spells them.
 
-        Files that git ignores are told on request, except hidden ones and what Python leaves in __pycache__.
+        A path may be absolute, and outside; "/" at its end: what lies in that folder. Files that git ignores are
+        told on request, except hidden ones and what Python leaves in __pycache__.
         """
-        options = ("--porcelain=v1", "-z", "--untracked-files=all", "--no-renames")
-        more = ("--ignored=traditional",) if ignored else ()
-        listing = self._git.run("status", *options, *more, "--", *paths)
-        entries = [(entry[:2], entry[3:]) for entry in listing.split("\0") if entry]
-        return sorted(path for state, path in entries if state != "!!" or not self._is_litter(path))
+        return list_dirty(self._git, self._prefix, paths, ignored=ignored)
 
     def list_changed_since(self, folder: str, *paths: str) -> list[str]:
         """Files below `paths` that differ, at HEAD, from what they were when `folder` was last committed."""
@@ -286,10 +284,6 @@ class Repository:
         held = [entry for entry in entries if entry.partition("\t")[2] in full]
         gone = [f"0 {'0' * len(staged)}\t{path}" for path in full]
         self._git.run("update-index", "-z", "--index-info", feed="\0".join([*gone, *held]))
-
-    def _is_litter(self, path: str) -> bool:
-        parts = path.removeprefix(self._prefix).split("/")
-        return any(part.startswith(".") or part == "__pycache__" for part in parts)
 
 
 def _group(trailers: str) -> dict[str, tuple[str, ...]]:

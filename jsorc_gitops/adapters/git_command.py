@@ -21,11 +21,10 @@ class Git:
 
     def __init__(self, root: Path) -> None:
         """Find the repository; raise RepositoryError where there is none with a work tree, or no git."""
-        try:
-            # GitPython takes 0.1 s to import and fails to when there is no git.
-            import git
-        except ImportError as error:
-            raise RepositoryError("git is not installed, or not on PATH") from error
+        _check_program()
+        # It takes 0.1 s to import.
+        import git
+
         try:
             with git.Repo(root, search_parent_directories=True) as repo:
                 self.folder, top = Path(repo.git_dir), repo.working_tree_dir
@@ -72,3 +71,35 @@ class Git:
             text = output.decode(errors="replace").strip()
             raise GitError(said or text or f"git {arguments[0]} ended with {status}", status=status, output=text)
         return output
+
+
+def write_repository(root: Path) -> None:
+    """Begin a repository in a folder, as `git init` is configured. Raises RepositoryError."""
+    _check_program()
+    import git
+
+    status, _, words = git.Git(root).execute(
+        ["git", "init", "--quiet"], with_extended_output=True, with_exceptions=False
+    )
+    if status:
+        raise RepositoryError(f"{root}: git init failed: {words}")
+
+
+def is_in_repository(root: Path) -> bool:
+    """Whether a folder, or one above it, belongs to git; raise RepositoryError where there is no git."""
+    _check_program()
+    import git
+
+    try:
+        git.Repo(root, search_parent_directories=True).close()
+    except git.InvalidGitRepositoryError:
+        return False
+    return True
+
+
+def _check_program() -> None:
+    """Raise RepositoryError where there is no git: then GitPython fails to import."""
+    try:
+        import git  # noqa: F401
+    except ImportError as error:
+        raise RepositoryError("git is not installed, or not on PATH") from error

@@ -6,7 +6,6 @@ so nothing secret, and nothing that differs from one machine to the next.
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from jsorc_gitops.adapters.sources import find_interpreter
 from jsorc_gitops.errors import DefinitionError
-from jsorc_gitops.model.services import BuiltDefinition
+from jsorc_gitops.model.services import BuiltDefinition, Sources
 
 _CHILD = Path(__file__).with_name("python_child.py")
 # HOME is no folder, and can be none: without it, Python would look up the real one.
@@ -39,12 +39,15 @@ class PythonDefinitions:
         self, root: Path, *, interpreter: str = sys.executable, timeout: float = 60, shifted: bool = False
     ) -> None:
         self._root = root.resolve()
-        # A name is looked up on PATH, a path begins at the repository. Not resolved: a virtual environment's
-        # Python is a link, and knows itself by its own name.
-        place = str(self._root / interpreter) if "/" in interpreter else shutil.which(interpreter)
-        self._interpreter = place or interpreter
+        self._interpreter = find_interpreter(self._root, interpreter)
         self._timeout = timeout
         self._shifted = shifted
+        self._sources = Sources()
+
+    @property
+    def sources(self) -> Sources:
+        """What all definitions that were built until now were made from."""
+        return self._sources
 
     def build_definition(self, name: str, values: Mapping[str, Any], *, folder: str = "") -> BuiltDefinition:
         """Build "package.module:NAME", with a service's `values` as overrides.
@@ -62,7 +65,12 @@ class PythonDefinitions:
                 built = _read_answer(answer, status)
             except DefinitionError as error:
                 raise DefinitionError(_clean(f"{where}: {error}{_quote(printed)}")) from None
-        return BuiltDefinition(kube=built["kube"], config=built["config"], sources=tuple(built["sources"]))
+        found = built["sources"]
+        sources = Sources(
+            files=frozenset(found["files"]), searched=frozenset(found["searched"]), complete=found["complete"]
+        )
+        self._sources |= sources
+        return BuiltDefinition(kube=built["kube"], config=built["config"], sources=sources)
 
     def _run(self, request: Mapping[str, Any], *, scratch: Path, printed: Path) -> int:
         """The exit status of a child with this request; whatever it started is gone then, too."""

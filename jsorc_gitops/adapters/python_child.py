@@ -2,7 +2,8 @@
 
 It runs on Python 3.8 and newer, in environments that have no jsorc, so it knows the standard library alone.
 The request is JSON on standard input: `name`, `folders` to import from (the last is the repository), `values`,
-`answer` (the file for the answer) and `shifted`. The answer is JSON, too: {kube, config, sources} or {error}.
+`answer` (the file for the answer) and `shifted`. The answer is JSON, too: {kube, config, sources} or {error};
+`sources` are {files, searched, complete}, as model.services.Sources has them.
 """
 
 from __future__ import annotations
@@ -41,18 +42,22 @@ class _Hook:
 def main() -> None:
     """Answer the request on standard input."""
     request = json.load(sys.stdin)
+    root = request["folders"][-1]
+    # Beside this file, which is no part of a package here.
+    from python_reads import Reads  # type: ignore[import-not-found]
+
+    reads = Reads(root)
     # In the place of this file's own folder, whose names (jaseci, git) are those of others' packages, too.
     sys.path[0:1] = request["folders"]
-    root = request["folders"][-1]
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-    opened = _record_opened()
+    sys.addaudithook(reads.hear)
     if request["shifted"]:
         _shift_clock()
         _reverse_folders()
     try:
         built = _build(request["name"], request["values"])
         _check(built, (), [_LARGEST])
-        answer = json.dumps({**built, "sources": _find_sources(root, opened)})
+        answer = json.dumps({**built, "sources": reads.find()})
     except BaseException as error:  # whatever it is, it is the answer
         answer = json.dumps({"error": _describe(error, root)})
     with open(request["answer"], "w", encoding="ascii") as sink:  # noqa: PTH123 - pathlib came too early
@@ -160,25 +165,6 @@ def _relate(file: str, root: str) -> str:
     """The file's path below the repository; "" where it is not the repository's own."""
     own = file.startswith(f"{root}/") and "site-packages" not in file
     return os.path.relpath(file, root) if own else ""
-
-
-def _record_opened() -> set[str]:
-    """The files that are opened from now on, whatever for."""
-    opened: set[str] = set()
-
-    def record(event: str, arguments: tuple[Any, ...]) -> None:
-        if event == "open" and isinstance(arguments[0], (str, os.PathLike)):
-            opened.add(str(arguments[0]))
-
-    sys.addaudithook(record)
-    return opened
-
-
-def _find_sources(root: str, opened: set[str]) -> list[str]:
-    # A module that was compiled before is imported without opening its file.
-    imported = {str(getattr(module, "__file__", "")) for module in list(sys.modules.values())}
-    found = {_relate(file, root) for file in imported | opened if not file.endswith(".pyc")}
-    return sorted(found - {""})
 
 
 def _shift_clock() -> None:

@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> int:
     try:
         code = cli.main(arguments, prog_name="jsorc", standalone_mode=False)
     except JsorcError as error:
-        click.echo(f"jsorc: {error}", err=True)
+        click.echo(f"jsorc: {_clean(str(error))}", err=True)
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -62,6 +62,11 @@ def run(arguments: list[str]) -> int:
     except Exception:  # noqa: BLE001 - the one place where our own bugs end
         return _report_bug()
     return code if isinstance(code, int) else 0
+
+
+def _clean(text: str) -> str:
+    """Without what a terminal would obey: names and values that somebody wrote are shown, not followed."""
+    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
 
 
 def _report_bug() -> int:

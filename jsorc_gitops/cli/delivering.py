@@ -53,7 +53,7 @@ def commit_elsewhere(
     from jsorc_gitops.render.delivery import check_branch, push_branch
 
     repository = Repository(inputs.root)
-    source = check_source(repository, options)
+    source = check_source(rendering, repository, options)
     tip = repository.get_tip(branch)
     if tip:
         check_branch(repository, branch, tip)

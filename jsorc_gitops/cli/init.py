@@ -38,12 +38,13 @@ keep_alive: [{services}]
 )
 @click.pass_obj
 def init(root: Path, *, names: tuple[str, ...]) -> None:
-    """Write jsorc.yaml and templates/ for services that Jaseci ships.
+    """Make a repository that renders: jsorc.yaml, templates/ for services that Jaseci ships, and git.
 
     Files that are there already are never overwritten. In a repository that has a jsorc.yaml, --service
-    adds to templates/ alone.
+    adds to templates/ alone. Where there is a git repository, nothing is done to it.
     """
-    from jsorc_gitops.adapters.files import read_shipped_definitions, write_new_files
+    from jsorc_gitops.adapters.files import check_new_files, read_shipped_definitions, write_new_files
+    from jsorc_gitops.adapters.git_command import is_in_repository, write_repository
 
     shipped = read_shipped_definitions()
     services = _choose(shipped, names or _USUAL)
@@ -51,13 +52,28 @@ def init(root: Path, *, names: tuple[str, ...]) -> None:
     added = bool(names) and (root / "jsorc.yaml").exists()
     if not added:
         texts["jsorc.yaml"] = _SETTINGS.format(services=", ".join(services))
+    check_new_files(root, texts)
+    begun = not is_in_repository(root)
+    if begun:
+        write_repository(root)
     write_new_files(root, texts)
     folders = f"templates/ ({', '.join(services)})"
+    written = f"{folders} is written" if added else f"jsorc.yaml and {folders} are written"
+    click.echo(f"{written}{', in a new git repository' if begun else ''}.")
     if added:
-        click.echo(f"{folders} is written. Where jsorc.yaml has keep_alive, name them there.")
-    else:
-        click.echo(f"jsorc.yaml and {folders} are written.")
-    click.echo("Look through them, commit them, then: jsorc render --commit")
+        click.echo("Where jsorc.yaml has keep_alive, name them there.")
+    click.echo("Look through them, then:")
+    for command in _list_next(root, services):
+        click.echo(f"  {command}")
+
+
+def _list_next(root: Path, services: Collection[str]) -> list[str]:
+    """The commands to a first render commit, as they can be pasted."""
+    import shlex
+
+    there = [] if root == Path.cwd() else [f"cd {shlex.quote(str(root))}"]
+    message = shlex.quote(f"Begin with {', '.join(services)}")
+    return [*there, "git add jsorc.yaml templates", f"git commit --message {message}", "jsorc render --commit"]
 
 
 def _choose(shipped: "Mapping[str, ServiceFiles]", names: Collection[str]) -> list[str]:

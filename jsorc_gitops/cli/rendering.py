@@ -1,8 +1,9 @@
 """What a rendering starts from, and whether its outcome is known already."""
 
 import os
+import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ class Inputs:
     on_disk: Mapping[str, str]
     cache: Path
     interpreter: str  # the Python that builds Python definitions
+    begun: int  # when reading them began, in nanoseconds
 
     @property
     def memo(self) -> "MemoFile":
@@ -37,18 +39,32 @@ class Inputs:
 
         return read_mask_key(self.cache)
 
-    def compute_key(self, on_disk: Mapping[str, str]) -> str:
+    def compute_key(
+        self, on_disk: Mapping[str, str], sources: Collection[str], *, before: int | None = None
+    ) -> str | None:
+        """The key of a memo; None where the sources of Python definitions cannot be known again."""
         from jsorc_gitops.adapters.files import get_program_stamp
+        from jsorc_gitops.adapters.sources import get_interpreter_stamp, read_sources
         from jsorc_gitops.render.memo import compute_key
 
+        digests = read_sources(self.root, sources, before=before)
+        if digests is None:
+            return None
+        interpreter = get_interpreter_stamp(self.root, self.interpreter) if sources else ""
         return compute_key(
-            self.settings, self.services, on_disk, environments=self.environments, program=get_program_stamp()
+            self.settings,
+            self.services,
+            on_disk,
+            environments=self.environments,
+            sources=digests,
+            program=f"{get_program_stamp()} {interpreter}",
         )
 
 
 def read_inputs(root: Path, environments: Collection[str], *, interpreter: str) -> Inputs:
     from jsorc_gitops.adapters.files import TreeFolder, read_definitions, read_settings_text
 
+    begun = time.time_ns()
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
     folder = TreeFolder(root / "rendered")
     return Inputs(
@@ -57,6 +73,7 @@ def read_inputs(root: Path, environments: Collection[str], *, interpreter: str) 
         services=read_definitions(root),
         environments=environments,
         interpreter=interpreter,
+        begun=begun,
         folder=folder,
         on_disk=folder.read_tree(),
         # Without a home there is no place, and what is kept there can be lost.
@@ -70,14 +87,16 @@ def render_inputs(inputs: Inputs) -> "Rendering":
     from jsorc_gitops.adapters.schemas import read_kubernetes_schemas
     from jsorc_gitops.render.publish import render
 
-    return render(
+    python = PythonDefinitions(inputs.root, interpreter=inputs.interpreter)
+    rendering = render(
         inputs.settings,
         inputs.services,
         inputs.on_disk,
         environments=inputs.environments,
         schemas=read_kubernetes_schemas(),
-        python=PythonDefinitions(inputs.root, interpreter=inputs.interpreter),
+        python=python,
     )
+    return replace(rendering, sources=python.sources)
 
 
 def recall(inputs: Inputs) -> "Memo | None":
@@ -85,15 +104,17 @@ def recall(inputs: Inputs) -> "Memo | None":
     from jsorc_gitops.render.memo import parse_memo
 
     memo = parse_memo(inputs.memo.read())
-    return memo if memo and memo.key == inputs.compute_key(inputs.on_disk) else None
+    return memo if memo and memo.key == inputs.compute_key(inputs.on_disk, memo.sources) else None
 
 
 def remember(inputs: Inputs, rendering: "Rendering") -> None:
     from jsorc_gitops.render.memo import Memo, format_memo
     from jsorc_gitops.render.publish import compute_written
 
-    # What a Python definition reads besides is not known before it runs.
-    if any("python" in files.texts.get("service.yaml", "") for files in inputs.services.values()):
+    sources = tuple(sorted(rendering.sources.files | rendering.sources.searched))
+    key = inputs.compute_key(compute_written(rendering, inputs.on_disk), sources, before=inputs.begun)
+    # What another program or the network said may be something else the next time.
+    if key is None or not rendering.sources.complete:
         return
-    key = inputs.compute_key(compute_written(rendering, inputs.on_disk))
-    inputs.memo.write(format_memo(Memo(key=key, objects=rendering.objects, warnings=rendering.warnings)))
+    memo = Memo(key=key, objects=rendering.objects, warnings=rendering.warnings, sources=sources)
+    inputs.memo.write(format_memo(memo))

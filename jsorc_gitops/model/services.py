@@ -49,15 +49,33 @@ class ServiceDefinition:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuiltDefinition:
-    """What a Python definition says, as JSON data: `kube` in one of JsOrc's shapes, and Jaseci's `config`.
+class Sources:
+    """What Python definitions were made from, beside their interpreter's own packages.
 
-    `sources` are the files of the repository that it read or imported, from the repository's root.
+    `files` are those that were read or imported, and folders (with "/" at the end) that were listed;
+    `searched` are folders where modules were looked for. What lies below the repository is spelled from its
+    root. Not `complete` where the network or another program was asked.
     """
+
+    files: frozenset[str] = frozenset()
+    searched: frozenset[str] = frozenset()
+    complete: bool = True
+
+    def __or__(self, other: "Sources") -> "Sources":
+        return Sources(
+            files=self.files | other.files,
+            searched=self.searched | other.searched,
+            complete=self.complete and other.complete,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltDefinition:
+    """What a Python definition says, as JSON data: `kube` in one of JsOrc's shapes, and Jaseci's `config`."""
 
     kube: Any = field(repr=False)
     config: Any = field(repr=False)
-    sources: tuple[str, ...] = ()
+    sources: Sources = field(default_factory=Sources)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,7 @@ def commit(
     be made, and TreeError where it would undo an edit by hand.
     """
     repository.get_branch()
-    source = check_source(repository, options)
+    source = check_source(rendering, repository, options)
     consents = _find_consents(rendering, repository, options, revisions=[source])
     committed = repository.read_tree(source, FOLDER)
     since_head = compare(rendering.files, rendering.trees, committed, folders=rendering.folders)
@@ -100,12 +100,12 @@ def commit_to_branch(
     return revision, since.changes
 
 
-def check_source(repository: Repository, options: CommitOptions) -> str:
+def check_source(rendering: Rendering, repository: Repository, options: CommitOptions) -> str:
     """The commit that is rendered, HEAD; raise RepositoryError where git is not ready for one on top."""
     if operation := repository.get_operation():
         raise RepositoryError(f"a {operation} is not finished; finish or abort it first")
     source = repository.get_head()
-    dirty = repository.list_dirty("jsorc.yaml", "templates", ignored=True)
+    dirty = repository.list_dirty("jsorc.yaml", "templates", *sorted(rendering.sources.files), ignored=True)
     if dirty and not options.allow_dirty:
         raise RepositoryError(
             f"{dirty[0]} is not committed, but a render commit names its source; commit it or pass --allow-dirty"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from jsorc_gitops.model.layout import Files
 from jsorc_gitops.model.services import ServiceFiles
@@ -11,11 +11,12 @@ from jsorc_gitops.model.services import ServiceFiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memo:
-    """What a rendering that changed nothing said. `key` is of compute_key."""
+    """What a rendering that changed nothing said. `key` is of compute_key, `sources` are what it looks at."""
 
     key: str
     objects: int
     warnings: tuple[str, ...]
+    sources: tuple[str, ...] = ()
 
 
 def compute_key(
@@ -24,18 +25,20 @@ def compute_key(
     on_disk: Files,
     *,
     environments: Collection[str],
+    sources: Mapping[str, str],
     program: str,
 ) -> str:
     """A digest that is equal only where rendering would find rendered/ as it should be again.
 
-    `program` stands for everything else that decides: jsorc itself, Python, and the libraries.
+    `sources` has a digest of everything that Python definitions were made from. `program` stands for all else
+    that decides: jsorc itself, Python, and the libraries.
     """
     digest = hashlib.sha256()
     parts = [program, settings_text, *sorted(environments)]
     for files in services.values():
         for name, text in files.texts.items():
             parts += [f"{files.folder}/{name}", text]
-    for path, text in on_disk.items():
+    for path, text in (*on_disk.items(), ("", ""), *sources.items()):
         parts += [path, text]
     for part in parts:
         content = part.encode(errors="surrogateescape")
@@ -46,13 +49,18 @@ def compute_key(
 
 
 def format_memo(memo: Memo) -> str:
-    return json.dumps({"key": memo.key, "objects": memo.objects, "warnings": memo.warnings})
+    return json.dumps(asdict(memo))
 
 
 def parse_memo(text: str) -> Memo | None:
     """The memo, or None where it is none: it is only a shortcut."""
     try:
         data = json.loads(text)
-        return Memo(key=str(data["key"]), objects=int(data["objects"]), warnings=tuple(data["warnings"]))
+        return Memo(
+            key=str(data["key"]),
+            objects=int(data["objects"]),
+            warnings=tuple(data["warnings"]),
+            sources=tuple(map(str, data["sources"])),
+        )
     except (ValueError, KeyError, TypeError):
         return None

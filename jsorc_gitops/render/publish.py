@@ -5,7 +5,7 @@ Everything is made in memory and compared before the first write; nothing change
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,7 +22,7 @@ from jsorc_gitops.model.layout import (
     is_ours,
 )
 from jsorc_gitops.model.objects import Manifest, ObjectRef, parse_manifest
-from jsorc_gitops.model.services import ServiceFiles
+from jsorc_gitops.model.services import ServiceFiles, Sources
 from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, parse_settings
 from jsorc_gitops.model.tree import find_trees, hash_value
 from jsorc_gitops.model.yaml import parse_documents
@@ -59,6 +59,7 @@ class Rendering:
     strangers: tuple[str, ...]  # files in these folders that jsorc did not write
     edited: tuple[str, ...]  # files of ours that somebody changed, and that are not what would be written
     findings: tuple[str, ...] = ()  # what the lint warns of
+    sources: Sources = field(default_factory=Sources)  # what Python definitions were made from
 
     @property
     def warnings(self) -> tuple[str, ...]:

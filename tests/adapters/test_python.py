@@ -1,6 +1,7 @@
 """Python definitions are built in a process of their own, whatever they do there."""
 
 import ast
+import inspect
 import os
 import shutil
 import subprocess
@@ -11,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from jsorc_gitops.adapters import python_child
+from jsorc_gitops.adapters import python_child, python_reads
 from jsorc_gitops.adapters.python import PythonDefinitions
 from jsorc_gitops.errors import DefinitionError
-from jsorc_gitops.model.services import BuiltDefinition
+from jsorc_gitops.model.services import BuiltDefinition, Sources
 from tests.render.worktree import put
 from tests.waiting import wait_until
 
@@ -102,11 +103,67 @@ import fleet.base, pathlib
 KUBE = {"read": pathlib.Path(fleet.base.__file__).with_suffix(".yaml").read_text()}
 """
 
-    names = ("fleet/__init__.py", "fleet/base.py", "fleet/base.yaml", "templates/redis/jobs.py")
-    assert build(tmp_path, code).sources == names
+    names = {"fleet/__init__.py", "fleet/base.py", "fleet/base.yaml", "templates/redis/jobs.py"}
+    assert build(tmp_path, code).sources.files == names
     compiled = "import compileall; compileall.compile_dir('.', quiet=1)"
     subprocess.run([sys.executable, "-c", compiled], cwd=tmp_path, check=True)
-    assert build(tmp_path, code).sources == names
+    assert build(tmp_path, code).sources.files == names
+
+
+def test_what_packages_do_when_imported_is_their_own(tmp_path: Path) -> None:
+    """An installed package may list folders, read files and start programs; a module of ours is what it reads."""
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    [packages] = venv.glob("lib/python*/site-packages")
+    asks = "import os, subprocess, sys\ndef ask():\n  subprocess.run(['true'])\n  os.listdir('/')\n"
+    reads = "os.listdir(sys.path[1])\nopen('/etc/passwd').close()\nsubprocess.run(['true'])\n"
+    put(packages, {"theirs.py": f"{asks}{reads}"})
+    root = tmp_path / "repository"
+
+    def find(code: str) -> Sources:
+        return build(root, f"{code}\nKUBE = {{}}", interpreter=str(venv / "bin/python")).sources
+
+    own = find("import theirs")
+    assert (set(own.files), own.complete) == ({"templates/redis/jobs.py"}, True)
+    assert {"./", "templates/redis/", f"{packages}/"} <= own.searched
+    asked = find("import theirs\ntheirs.ask()")
+    assert (set(asked.files), asked.complete) == ({"templates/redis/jobs.py", "/"}, False)
+    copied = find(asks + reads)
+    assert (set(copied.files), copied.complete) == ({"templates/redis/jobs.py", "./", "/etc/passwd"}, False)
+
+
+@pytest.mark.parametrize(
+    ("code", "files"),
+    [
+        ("open('own', 'w').write('x')\nopen('own').close()", set()),
+        ("open({root} + '/log', 'a').close()", set()),
+        ("try: open({root} + '/gone')\nexcept OSError: pass", {"gone"}),
+        ("open({root}.encode() + b'/data/a').close()", {"data/a"}),
+        ("open(os.open({root} + '/data/a', os.O_RDONLY)).close()", {"data/a"}),
+        ("os.chdir({root} + '/data'); open('a').close()", {"data/a"}),
+        ("open({root} + '/link').close()", {"data/a", "link"}),
+        ("open({root} + '/folder/a').close()", {"data/a", "folder/a"}),
+        ("os.listdir({root} + '/data')", {"data/"}),
+        ("[*os.scandir(pathlib.Path({root}))]", {"./"}),
+        ("glob.glob({root} + '/data/*')", {"data/"}),
+        ("glob.glob({root} + '/folder/*')", {"data/", "folder/"}),
+        ("importlib.metadata.version('pip')", set()),
+        ("[*pkgutil.iter_modules()]", set()),
+        ("open('/dev/null').close()", {"/dev/null"}),
+    ],
+)
+def test_what_is_read(tmp_path: Path, code: str, files: set[str]) -> None:
+    """What was opened to be read, or looked for and missing, folders that were listed, and what links lead to."""
+    put(tmp_path, {"data/a": ""})
+    (tmp_path / "link").symlink_to("data/a")
+    (tmp_path / "folder").symlink_to("data")
+    code = code.replace("{root}", repr(str(tmp_path)))
+
+    sources = build(
+        tmp_path, f"import glob, importlib.metadata, os, pathlib, pkgutil\n{code}\nKUBE = {{}}"
+    ).sources
+
+    assert sources.files == {"templates/redis/jobs.py", *files}
 
 
 def test_nothing_is_left_in_the_repository(tmp_path: Path) -> None:
@@ -251,9 +308,9 @@ def test_an_interpreter_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_any_python_from_3_8_builds(tmp_path: Path) -> None:
-    """Every Python on this machine from 3.8 builds a definition, and 3.8 could read the child."""
-    source = Path(python_child.__file__).read_text()
-    ast.parse(source, feature_version=(3, 8))
+    """Every Python on this machine from 3.8 builds a definition, and 3.8 could read what is run there."""
+    for module in (python_child, python_reads):
+        ast.parse(inspect.getsource(module), feature_version=(3, 8))
     interpreters = {sys.executable, *find_pythons()}
     for interpreter in interpreters:
         built = build(tmp_path, SERVICE, name="jobs:Redis", interpreter=interpreter, shifted=True)

@@ -7,12 +7,13 @@ import pytest
 from jsorc_gitops.render.memo import Memo, compute_key, format_memo, parse_memo
 from tests.render.builders import make_service
 
-MEMO = Memo(key="k", objects=3, warnings=("a", "ü"))
+MEMO = Memo(key="k", objects=3, warnings=("a", "ü"), sources=("a.py", "data/"))
 INPUTS: dict[str, Any] = {
     "settings_text": "a",
     "services": {"redis": make_service({"a.yaml": "x", "b.yaml": "y"})},
     "on_disk": {"redis/A.yaml": "1"},
     "environments": ["staging"],
+    "sources": {"fleet/base.py": "1"},
     "program": "1",
 }
 
@@ -28,6 +29,9 @@ INPUTS: dict[str, Any] = {
         {"on_disk": {"redis/A.yaml": "2"}},
         {"on_disk": {}},
         {"environments": []},
+        {"sources": {"fleet/base.py": "2"}},
+        {"sources": {}},
+        {"sources": {}, "on_disk": {"redis/A.yaml": "1", "fleet/base.py": "1"}},
         {"program": "2"},
     ],
 )
@@ -42,7 +46,11 @@ def test_a_memo_is_read_back() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"key": "k"}', '{"key": 1, "objects": "x", "warnings": []}']
+    "text",
+    [
+        *("", "{", "[]", "{}", '{"key": "k"}', '{"key": 1, "objects": "x", "warnings": [], "sources": []}'),
+        '{"key": "k", "objects": 1, "warnings": []}',
+    ],
 )
 def test_what_is_no_memo_is_no_memo(text: str) -> None:
     """It is only a shortcut: a broken one is as good as none."""
