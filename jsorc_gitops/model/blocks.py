@@ -113,6 +113,7 @@ class BlockReader:
 
     def _read_list(self, advance: _Next, line: _Line, column: int) -> tuple[list[Any], _Line]:
         items: list[Any] = []
+        item: Any
         while True:
             if line[2]:
                 item, line = self._read_mapping(advance, line, column + 2)
