@@ -24,7 +24,7 @@ from yaml.events import (
 )
 
 from jsorc_gitops.errors import DefinitionError
-from jsorc_gitops.model.blocks import BlockReader
+from jsorc_gitops.model.blocks import read_blocks
 from jsorc_gitops.model.document import Document, Part
 from jsorc_gitops.model.emitter import MAX_DEPTH, format_documents, format_yaml
 from jsorc_gitops.model.scalars import resolve_plain
@@ -84,7 +84,7 @@ def parse_documents(text: str, *, source: str) -> list[Document]:
     differently, and what is longer than MAX_LENGTH or deeper than MAX_DEPTH.
     """
     _check_text(text, source)
-    if (blocks := _blocks.read(text)) is not None:
+    if (blocks := read_blocks(text)) is not None:
         return [Document(each.value, each.line, partial(_outline, text, each.place)) for each in blocks]
     return parse_with_libyaml(text, source)
 
@@ -102,15 +102,6 @@ def parse_with_libyaml(text: str, source: str) -> list[Document]:
         )
         raise DefinitionError(f"{source}{problem}") from error
 
-
-def _read_flow(text: str) -> Any:
-    try:
-        return parse_with_libyaml(text, "")[0].value
-    except DefinitionError as error:
-        raise ValueError from error
-
-
-_blocks = BlockReader(_read_flow)
 
 # A tree says the same few words again and again.
 _resolve_word = lru_cache(maxsize=4096)(resolve_plain)
