@@ -4,6 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+# Characters of a text with its aliases written out; the largest manifest that Jaseci ships has half a million.
+MAX_LENGTH = 16 * 2**20
+
 
 class Part(NamedTuple):
     """Where a scalar, a mapping or a list begins, or one of the latter two ends, in the order of the text."""

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from bench.objects import make_name, make_objects, make_values
 from jsorc_gitops.errors import DefinitionError
+from jsorc_gitops.model import libyaml
 from jsorc_gitops.model.blocks import read_blocks
 from jsorc_gitops.model.document import Document
-from jsorc_gitops.model.yaml import format_documents, parse_documents, parse_with_libyaml
+from jsorc_gitops.model.yaml import format_documents, parse_documents
 from tests.model.strategies import mappings, same_examples
 
 RENDERED = sorted((Path(__file__).parents[2] / "rendered").rglob("*.yaml"))
@@ -230,7 +231,7 @@ def test_it_reads_what_libyaml_reads(text: str) -> None:
     """Whatever the text, the shortcut and libyaml give the same values, types, lines and outlines."""
     if read_blocks(text) is None or text.startswith("%"):
         return
-    assert tell(parse_documents(text, source="")) == tell(parse_with_libyaml(text, source=""))
+    assert tell(parse_documents(text, source="")) == tell(libyaml.parse_documents(text, source=""))
 
 
 @given(st.lists(mappings, max_size=3))
@@ -238,7 +239,7 @@ def test_it_reads_what_libyaml_reads(text: str) -> None:
 def test_it_reads_what_we_write(values: list[dict[str, object]]) -> None:
     """What is written is read as libyaml reads it, by the shortcut or past it."""
     text = format_documents(values)
-    assert tell(parse_documents(text, source="")) == tell(parse_with_libyaml(text, source=""))
+    assert tell(parse_documents(text, source="")) == tell(libyaml.parse_documents(text, source=""))
 
 
 @pytest.mark.parametrize("path", RENDERED, ids=lambda path: path.name)
@@ -247,7 +248,7 @@ def test_rendered_trees_take_the_shortcut(path: Path) -> None:
     text = path.read_text()
     blocks = read_blocks(text)
     assert (blocks is None) == (not text.isascii())
-    assert tell(parse_documents(text, source="")) == tell(parse_with_libyaml(text, source=""))
+    assert tell(parse_documents(text, source="")) == tell(libyaml.parse_documents(text, source=""))
 
 
 def test_the_objects_of_the_benchmark_take_the_shortcut() -> None:
