@@ -69,11 +69,14 @@ def _write_mapping(mapping: dict[str, Any], write: _Write, indent: str, lead: st
         mapping = _simplify_keys(mapping)
     for key in sorted(mapping):
         value = mapping[key]
+        name = _spell_word(key) if len(key) <= _REMEMBERED else _spell_long_key(key, indent)
+        # Most values of most texts: asking here saves two calls.
+        if type(value) is str and len(value) <= _REMEMBERED and "\n" not in value:
+            write(f"{lead}{name}: {_spell_word(value)}\n")
+            lead = indent
+            continue
         if type(value) not in _KINDS:
             value = _simplify(value)
-        name = _spell_word(key) if len(key) <= _REMEMBERED else _spell_line(key)
-        if len(name) > _LONGEST_KEY:
-            name = f"? {name}\n{indent}"
         if type(value) is dict and value:
             write(f"{lead}{name}:\n")
             _write_mapping(value, write, inner, inner, depth + 1)
@@ -83,6 +86,11 @@ def _write_mapping(mapping: dict[str, Any], write: _Write, indent: str, lead: st
         else:
             write(f"{lead}{name}: {_spell(value, inner, depth)}\n")
         lead = indent
+
+
+def _spell_long_key(key: str, indent: str) -> str:
+    name = _spell_line(key)
+    return f"? {name}\n{indent}" if len(name) > _LONGEST_KEY else name
 
 
 def _write_list(items: list[Any], write: _Write, indent: str, lead: str, depth: int) -> None:

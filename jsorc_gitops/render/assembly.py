@@ -175,4 +175,4 @@ def _mark(manifest: Manifest, labels: Mapping[str, str]) -> Manifest:
     if manifest.ref.is_kept:
         metadata["annotations"] = {**(metadata.get("annotations") or {}), **KEEP_ANNOTATIONS}
     body = {**manifest.body, "metadata": metadata}
-    return replace(manifest, body=body)
+    return Manifest(ref=manifest.ref, api_version=manifest.api_version, body=body, where=manifest.where)
