@@ -46,7 +46,8 @@ class Inputs:
         )
 
 
-def read_inputs(root: Path, environments: Collection[str], *, interpreter: str) -> Inputs:
+def read_inputs(root: Path, environments: Collection[str], *, interpreter: str, alone: bool = False) -> Inputs:
+    """All inputs; `alone` as if nothing were rendered yet."""
     from jsorc_gitops.adapters.files import TreeFolder, read_definitions, read_settings_text
 
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
@@ -58,7 +59,7 @@ def read_inputs(root: Path, environments: Collection[str], *, interpreter: str) 
         environments=environments,
         interpreter=interpreter,
         folder=folder,
-        on_disk=folder.read_tree(),
+        on_disk={} if alone else folder.read_tree(),
         # Without a home there is no place, and what is kept there can be lost.
         cache=Path(cache) if os.path.isabs(cache) else Path(os.devnull),  # noqa: PTH117 - a text
     )
@@ -90,10 +91,13 @@ def recall(inputs: Inputs) -> "Memo | None":
 
 def remember(inputs: Inputs, rendering: "Rendering") -> None:
     from jsorc_gitops.render.memo import Memo, format_memo
+    from jsorc_gitops.render.outcome import Outcome, format_outcome
     from jsorc_gitops.render.publish import compute_written
 
     # What a Python definition reads besides is not known before it runs.
     if any("python" in files.texts.get("service.yaml", "") for files in inputs.services.values()):
         return
     key = inputs.compute_key(compute_written(rendering, inputs.on_disk))
-    inputs.memo.write(format_memo(Memo(key=key, objects=rendering.objects, warnings=rendering.warnings)))
+    document = format_outcome(Outcome(rendering=rendering))
+    memo = Memo(key=key, objects=rendering.objects, warnings=rendering.warnings, document=document)
+    inputs.memo.write(format_memo(memo))

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from jsorc_gitops.model.layout import Files
 from jsorc_gitops.model.services import ServiceFiles
@@ -11,11 +11,12 @@ from jsorc_gitops.model.services import ServiceFiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memo:
-    """What a rendering that changed nothing said. `key` is of compute_key."""
+    """What a rendering that changed nothing said, in text and as JSON. `key` is of compute_key."""
 
     key: str
     objects: int
     warnings: tuple[str, ...]
+    document: str
 
 
 def compute_key(
@@ -46,13 +47,18 @@ def compute_key(
 
 
 def format_memo(memo: Memo) -> str:
-    return json.dumps({"key": memo.key, "objects": memo.objects, "warnings": memo.warnings})
+    return json.dumps(asdict(memo))
 
 
 def parse_memo(text: str) -> Memo | None:
     """The memo, or None where it is none: it is only a shortcut."""
     try:
         data = json.loads(text)
-        return Memo(key=str(data["key"]), objects=int(data["objects"]), warnings=tuple(data["warnings"]))
+        return Memo(
+            key=str(data["key"]),
+            objects=int(data["objects"]),
+            warnings=tuple(data["warnings"]),
+            document=str(data["document"]),
+        )
     except (ValueError, KeyError, TypeError):
         return None
