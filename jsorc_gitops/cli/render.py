@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from jsorc_gitops.cli.printing import Printer, make_printer
-from jsorc_gitops.cli.rendering import Inputs, read_inputs, recall, remember, render_inputs
+from jsorc_gitops.cli.rendering import Inputs, check_determinism, read_inputs, recall, remember, render_inputs
 from jsorc_gitops.cli.streaming import print_stream
 from jsorc_gitops.errors import JsorcError
 
@@ -24,6 +24,7 @@ class _Options:
 
     environments: tuple[str, ...]
     check: bool
+    determinism: bool
     staged: bool
     against: str | None
     allow: tuple[str, ...]
@@ -46,6 +47,11 @@ class _Options:
 @click.command()
 @click.option("--env", "environments", metavar="NAME", multiple=True, help="Only this environment; repeatable.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 6 when rendered/ is not what would be written.")
+@click.option(
+    "--determinism",
+    is_flag=True,
+    help="With --check: render a second time, under another clock, locale and so on, and compare.",
+)
 @click.option("--staged", is_flag=True, help="With --check: what git has staged instead of what lies on disk.")
 @click.option(
     "--against",
@@ -124,16 +130,24 @@ def _render(root: Path, options: _Options, printer: Printer) -> int:
     if options.staged:
         return _check_staged(root, options, printer)
     inputs = read_inputs(root, options.environments, interpreter=options.interpreter)
-    if not options.delivers and options.against is None and (known := recall(inputs)):
+    may_recall = not options.delivers and options.against is None and not options.determinism
+    if may_recall and (known := recall(inputs)):
         printer.tell_known(known)
         return 0
-    rendering = render_inputs(inputs)
-    printer.tell_rendered(rendering)
+    rendering = _render_inputs(inputs, options, printer)
     if options.against is not None:
         return _compare(inputs, rendering, options, options.against, printer)
     if options.delivers:
         return _deliver(inputs, rendering, options, printer)
     return _write(inputs, rendering, options, printer)
+
+
+def _render_inputs(inputs: Inputs, options: _Options, printer: Printer) -> "Rendering":
+    rendering = render_inputs(inputs)
+    printer.tell_rendered(rendering)
+    if options.determinism:
+        check_determinism(inputs, rendering)
+    return rendering
 
 
 def _check_usage(options: _Options) -> None:
@@ -145,8 +159,8 @@ def _check_usage(options: _Options) -> None:
         raise click.UsageError("--allow-prune, --allow-dirty and --push need a commit: --commit or --branch NAME")
     if options.staged and (not options.check or options.against is not None):
         raise click.UsageError("--staged is another thing to check: it needs --check, and goes without --against")
-    if options.against is not None and not options.check:
-        raise click.UsageError("--against compares and writes nothing, so it needs --check")
+    if (options.against is not None or options.determinism) and not options.check:
+        raise click.UsageError("--against and --determinism compare and write nothing, so they need --check")
     if (options.allow or options.output == "markdown") and options.against is None:
         raise click.UsageError("--allow and --output markdown are about a comparison, so they need --against")
     if options.streaming and (options.check or options.delivers or options.whole or options.force):
@@ -163,8 +177,7 @@ def _check_staged(root: Path, options: _Options, printer: Printer) -> int:
     with TemporaryDirectory(prefix="jsorc-staged-") as scratch:
         staged = Repository(root).export_index(Path(scratch))
         inputs = read_inputs(staged, options.environments, interpreter=options.interpreter)
-        rendering = render_inputs(inputs)
-        printer.tell_rendered(rendering)
+        rendering = _render_inputs(inputs, options, printer)
         return _report(inputs, rendering, options, printer)
 
 

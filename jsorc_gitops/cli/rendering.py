@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jsorc_gitops.errors import DefinitionError
+
 if TYPE_CHECKING:
     from jsorc_gitops.adapters.files import MemoFile, TreeFolder
     from jsorc_gitops.model.services import ServiceFiles
@@ -65,7 +67,8 @@ def read_inputs(root: Path, environments: Collection[str], *, interpreter: str, 
     )
 
 
-def render_inputs(inputs: Inputs) -> "Rendering":
+def render_inputs(inputs: Inputs, *, shifted: bool = False) -> "Rendering":
+    """Render them; `shifted` as python_child shifts Python definitions."""
     # Imported only where it is needed: most runs change nothing, and are recognised without.
     from jsorc_gitops.adapters.python import PythonDefinitions
     from jsorc_gitops.adapters.schemas import read_kubernetes_schemas
@@ -77,8 +80,24 @@ def render_inputs(inputs: Inputs) -> "Rendering":
         inputs.on_disk,
         environments=inputs.environments,
         schemas=read_kubernetes_schemas(),
-        python=PythonDefinitions(inputs.root, interpreter=inputs.interpreter),
+        python=PythonDefinitions(inputs.root, interpreter=inputs.interpreter, shifted=shifted),
     )
+
+
+def check_determinism(inputs: Inputs, rendering: "Rendering") -> None:
+    """Render a second time under other circumstances; raise DefinitionError where that comes out otherwise."""
+    from jsorc_gitops.adapters.shifted import run_shifted
+    from jsorc_gitops.render.determinism import check_again
+
+    request = {
+        "root": str(inputs.root),
+        "environments": list(inputs.environments),
+        "interpreter": inputs.interpreter,
+    }
+    answer = run_shifted("jsorc_gitops.cli.again", request)
+    if "error" in answer:
+        raise DefinitionError(f"rendered a second time, it fails:\n{answer['error']}")
+    check_again(rendering, answer["files"], mask_key=inputs.read_mask_key())
 
 
 def recall(inputs: Inputs) -> "Memo | None":

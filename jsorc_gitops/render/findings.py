@@ -25,6 +25,7 @@ class Rule(StrEnum):
     SELECTOR = "selector"
     SUBJECT_NAMESPACE = "subject-namespace"
     PLAIN_SECRET = "plain-secret"  # noqa: S105 - the name of a rule
+    NOT_DETERMINISTIC = "not-deterministic"
     SHARED_IDENTITY = "shared-identity"
     SELECTS_NOTHING = "selects-nothing"
     NO_TARGET = "no-target"
