@@ -91,13 +91,14 @@ def push_head(repository: Repository, patience: Patience, *, render_again: Rende
     remote = repository.get_remote(repository.get_branch())
 
     def renew(mine: str, theirs: str, consents: Sequence[str]) -> Ending | None:
-        repository.move_head(old=mine, new=theirs)
         try:
+            repository.move_head(old=mine, new=theirs)
             again = render_again(allow_prune=consents)
         except BaseException:
             # What it had written by then may stand in the way; ORIG_HEAD knows our commits.
             with suppress(RepositoryError):
-                repository.move_head(old=repository.get_head(), new=mine)
+                if (head := repository.get_head()) != mine:
+                    repository.move_head(old=head, new=mine)
             raise
         return None if again else Ending.UP_TO_DATE
 
