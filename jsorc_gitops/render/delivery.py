@@ -174,7 +174,8 @@ def _fetch_theirs(
     for look in (attempt, attempt + 1):
         patience.sleep((1 + patience.random()) / 2 * min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2**look))
         theirs = remote.fetch()
-        if theirs and not repository.is_ancestor(theirs, mine):
+        # Ours may have arrived meanwhile, by a push that was thought to have failed.
+        if theirs == mine or (theirs and not repository.is_ancestor(theirs, mine)):
             return theirs
     raise RepositoryError(f"{remote} refuses the push: {words}")
 
