@@ -15,7 +15,7 @@ _PATIENCE = 10  # seconds for a child to end what it started
 
 
 def run_shifted(module: str, request: Mapping[str, Any]) -> Any:
-    """What the module's `answer_shifted` answers to the request, both in JSON."""
+    """What the module prints when `shift` has given it the request, both in JSON."""
     environment = {**os.environ, **SHIFTED, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-P", "-m", module]
     pipe = subprocess.PIPE
