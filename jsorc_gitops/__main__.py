@@ -1,5 +1,16 @@
-"""`python -m jsorc_gitops` is `jsorc`."""
+"""`jsorc`, and `python -m jsorc_gitops`: the porch, and ^C while it is still being opened."""
 
-from jsorc_gitops.cli import main
+import sys
 
-main()
+
+def main() -> None:
+    try:
+        from jsorc_gitops.cli import main as enter
+
+        enter()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

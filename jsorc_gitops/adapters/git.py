@@ -174,14 +174,14 @@ class Repository:
         """
         if operation := self.get_operation():
             raise RepositoryError(f"a {operation} is not finished; finish or abort it first")
-        staged = self._write_index()
+        staged, head = self._write_index(), self.get_head()
         listing = "\0".join(paths)
         with tempfile.TemporaryDirectory() as scratch, ExitStack() as undo:
             # git commit --only would do it too, in a time that grows with the square of the files.
             other = {"GIT_INDEX_FILE": f"{scratch}/index"}
             with suppress(FileNotFoundError):
                 shutil.copyfile(self._git.folder / "index", other["GIT_INDEX_FILE"])
-            undo.callback(self._restore_index, staged, paths)
+            undo.callback(self._restore_index, staged, paths, head=head)
             try:
                 self._git.run("read-tree", "--reset", "HEAD", env=other)
                 for index in (other, {}):
@@ -277,8 +277,10 @@ class Repository:
                 raise RepositoryError(f"{conflicts} has a merge conflict; resolve it and git add it") from error
             raise RepositoryError(f"the index cannot be committed: {error}") from error
 
-    def _restore_index(self, staged: str, paths: Sequence[str]) -> None:
+    def _restore_index(self, staged: str, paths: Sequence[str], *, head: str) -> None:
         """Stage for these paths what a tree holds, and nothing where it holds nothing."""
+        if self.get_head() != head:
+            return  # we were interrupted after all was done
         full = {f"{self._prefix}{path}" for path in paths}
         entries = self._git.run("ls-tree", "-r", "-z", "--full-tree", staged).split("\0")
         held = [entry for entry in entries if entry.partition("\t")[2] in full]

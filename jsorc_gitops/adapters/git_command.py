@@ -1,8 +1,12 @@
 """Runs git in one folder. Only this module knows GitPython; what git refuses is a GitError in its own words."""
 
+import signal
 import tempfile
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from jsorc_gitops.errors import RepositoryError
 
@@ -40,7 +44,7 @@ class Git:
     ) -> str:
         """What `git ARGUMENTS` prints when it is fed this, less the end of its last line; raise GitError.
 
-        Run apart, it does not hear the terminal's ^C, and finishes.
+        Run apart, it does not hear the terminal's ^C, and finishes; any other is ended with us.
         """
         return self.read(*arguments, feed=feed.encode(), env=env, apart=apart).decode(errors="replace")
 
@@ -56,21 +60,53 @@ class Git:
         with tempfile.TemporaryFile() as stream:
             stream.write(feed)
             stream.seek(0)
-            status, output, words = self._git.execute(
-                ["git", *arguments],
-                istream=stream,
-                env=env,
-                with_extended_output=True,
-                with_exceptions=False,
-                stdout_as_string=False,
-                start_new_session=apart,
-            )
+            status, output, words = self._finish(arguments, stream, env, apart=apart)
         if status:
             # What a server says is padded to the width of a terminal.
-            said = "\n".join(line.rstrip() for line in words.strip().splitlines())
+            told = words.decode(errors="replace").strip()
+            said = "\n".join(line.rstrip() for line in told.splitlines())
             text = output.decode(errors="replace").strip()
             raise GitError(said or text or f"git {arguments[0]} ended with {status}", status=status, output=text)
-        return output
+        return output.removesuffix(b"\n")
+
+    def _finish(
+        self, arguments: Sequence[str], feed: Any, env: Mapping[str, str] | None, *, apart: bool
+    ) -> tuple[int, bytes, bytes]:
+        """Status, output and words of a git that has ended, also where we are interrupted.
+
+        What we do then, and whatever others do once we are gone, must not meet one that goes on.
+        """
+        started: Any = None  # ends its process where it is dropped
+        try:
+            with _no_interrupts():
+                started = self._git.execute(
+                    ["git", *arguments], istream=feed, env=env, as_process=True, start_new_session=apart
+                )
+            output, words = started.proc.communicate()
+        except BaseException:
+            if started is not None:
+                if not apart:
+                    started.proc.terminate()
+                started.proc.wait()
+            raise
+        return started.proc.returncode, output, words
+
+
+@contextmanager
+def _no_interrupts() -> Iterator[None]:
+    """Put off ^C until the end."""
+    before = signal.getsignal(signal.SIGINT)
+    if not callable(before) or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    missed = []
+    signal.signal(signal.SIGINT, lambda *_: missed.append(True))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if missed:
+            signal.raise_signal(signal.SIGINT)
 
 
 def write_repository(root: Path) -> None:

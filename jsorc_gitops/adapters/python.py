@@ -22,7 +22,7 @@ from jsorc_gitops.model.services import BuiltDefinition, Sources
 _CHILD = Path(__file__).with_name("python_child.py")
 # HOME is no folder, and can be none: without it, Python would look up the real one.
 _ENVIRONMENT = {"HOME": os.devnull, "LC_ALL": "C.UTF-8", "PYTHONHASHSEED": "0", "TZ": "UTC"}
-_SHIFTED = {"HOME": os.devnull, "LC_ALL": "C", "PYTHONHASHSEED": "1", "TZ": "XYZ-13"}
+SHIFTED = {"LC_ALL": "C", "PYTHONHASHSEED": "1", "TZ": "XYZ-13"}
 
 _LINES, _COLUMNS = 5, 200  # of what a definition printed, shown when it failed
 
@@ -85,7 +85,7 @@ class PythonDefinitions:
                     stdout=sink,
                     stderr=sink,
                     cwd=place,
-                    env={**(_SHIFTED if self._shifted else _ENVIRONMENT), "TMPDIR": str(place)},
+                    env={**_ENVIRONMENT, **(SHIFTED if self._shifted else {}), "TMPDIR": str(place)},
                     start_new_session=True,
                 )
             except OSError as error:

@@ -52,8 +52,8 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (_LARGEST, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
     sys.addaudithook(reads.hear)
     if request["shifted"]:
-        _shift_clock()
-        _reverse_folders()
+        shift_clock()
+        reverse_folders()
     try:
         built = _build(request["name"], request["values"])
         _check(built, (), [_LARGEST])
@@ -167,7 +167,7 @@ def _relate(file: str, root: str) -> str:
     return os.path.relpath(file, root) if own else ""
 
 
-def _shift_clock() -> None:
+def shift_clock() -> None:
     """Move all clocks that tell the time of day, before anybody else has imported them."""
     import ctypes
     import datetime as dt
@@ -198,7 +198,7 @@ def _default_to(now: Any, real: Any) -> Any:
     return lambda given=None: real(now() if given is None else given)
 
 
-def _reverse_folders() -> None:
+def reverse_folders() -> None:
     """List folders the other way round."""
     real_listdir, real_scandir = os.listdir, os.scandir
 

@@ -1,8 +1,10 @@
 """The porch: reads options and the environment, wires adapters into a corridor, prints, exits."""
 
 import io
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -44,7 +46,15 @@ def main() -> None:
         # A terminal or log that cannot show an arrow is no reason to fail after the work is done.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     sys.exit(run(sys.argv[1:]))
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """End on the first ^C; another one must not disturb what puts things back."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def run(arguments: list[str]) -> int:

@@ -1,20 +1,24 @@
-"""What `jsorc render` says of an outcome."""
+"""What `jsorc render` says: to a person as it happens, to a program as one document at the end."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from jsorc_gitops.cli.rendering import Inputs
+    from jsorc_gitops.errors import JsorcError
     from jsorc_gitops.render.changes import ServiceChange
+    from jsorc_gitops.render.delivery import Delivery
+    from jsorc_gitops.render.memo import Memo
+    from jsorc_gitops.render.outcome import Commit, Result
     from jsorc_gitops.render.publish import Rendering
+    from jsorc_gitops.render.report import Comparison
 
 
-def report_up_to_date(objects: int, warnings: Sequence[str]) -> int:
-    print_warnings(warnings)
-    click.echo(f"rendered/ is up to date: {objects} objects.")
-    return 0
+def make_printer(output: str, *, whole: bool) -> "Printer":
+    return JsonPrinter() if output == "json" else TextPrinter(whole=whole, comment=output == "markdown")
 
 
 def print_warnings(warnings: Sequence[str]) -> None:
@@ -22,38 +26,197 @@ def print_warnings(warnings: Sequence[str]) -> None:
         click.echo(f"warning: {warning}", err=True)
 
 
-def print_changes(
-    inputs: "Inputs",
-    rendering: "Rendering",
-    changes: "Sequence[ServiceChange]",
-    before: Mapping[str, str] | None,
-) -> None:
-    """A line for each object that changed; with all of rendered/ as it was `before`, every field."""
-    if before is not None:
-        _print_fields(inputs, rendering, before)
-        return
-    for change in changes:
-        click.echo(change.service or "tree")
-        for line in change.lines:
-            click.echo(f"  {line}")
+class TextPrinter:
+    """Says it at once; `whole` tells every field, `comment` a comparison as for a pull request."""
+
+    def __init__(self, *, whole: bool, comment: bool) -> None:
+        self.whole = whole
+        self._comment = comment
+
+    def tell_known(self, memo: "Memo") -> None:
+        print_warnings(memo.warnings)
+        click.echo(f"rendered/ is up to date: {memo.objects} objects.")
+
+    def tell_rendered(self, rendering: "Rendering") -> None:
+        print_warnings(rendering.warnings)
+
+    def tell_files(self, inputs: "Inputs", rendering: "Rendering", *, written: bool) -> None:
+        """What differs from rendered/ as it lay there."""
+        diff = rendering.diff
+        if not diff:
+            click.echo(f"rendered/ is up to date: {rendering.objects} objects.")
+            return
+        self._print_changes(inputs, rendering, rendering.changes, inputs.on_disk)
+        words = ((diff.added, "added"), (diff.changed, "changed"), (diff.removed, "removed"))
+        counts = [f"{len(paths)} {word}" for paths, word in words if paths]
+        verb = "was" if written else "would be"
+        click.echo(f"rendered/ {verb} written: {', '.join(counts)} of {len(rendering.files)} files.")
+
+    def tell_comparison(
+        self,
+        rendering: "Rendering",  # noqa: ARG002 - the other printer's
+        files: Mapping[str, str],  # noqa: ARG002
+        comparisons: "Sequence[Comparison]",
+        *,
+        allow: Collection[str],
+    ) -> None:
+        """What differs from what a revision had in these files."""
+        from jsorc_gitops.render.comment import format_comment
+        from jsorc_gitops.render.report import format_text
+
+        if self._comment:
+            click.echo(format_comment(comparisons, allow=allow), nl=False)
+        else:
+            click.echo("\n".join(format_text(comparisons, allow=allow, whole=self.whole)))
+
+    def tell_commit(
+        self,
+        inputs: "Inputs",
+        since: "Rendering",
+        changes: "Sequence[ServiceChange]",
+        commit: "Commit | None",
+        *,
+        before: Mapping[str, str],
+        against: str,  # noqa: ARG002 - the other printer's
+        elsewhere: bool,
+    ) -> None:
+        """What a commit changed; `since` and `before` count where every field is told."""
+        self._print_changes(inputs, since, changes, before)
+        if commit is None:
+            click.echo(f"Nothing changed: {since.objects} objects as committed.")
+        else:
+            click.echo(f"Committed {commit.revision[:12]}{f' to {commit.branch}' if elsewhere else ''}.")
+
+    def tell_push(self, push: "Delivery") -> None:
+        from jsorc_gitops.render.delivery import Ending
+
+        said = {
+            Ending.PUSHED: f"Pushed {push.revision[:12]} to {push.place}.",
+            Ending.UP_TO_DATE: f"{push.place} has it already, at {push.revision[:12]}.",
+            Ending.NEWER: f"{push.place} has a newer render already, {push.revision[:12]}.",
+        }
+        click.echo(said[push.ending])
+
+    def tell_error(self, error: "JsorcError") -> None:
+        """The porch says it on stderr."""
+
+    def finish(self) -> None:
+        """All is said."""
+
+    def _print_changes(
+        self,
+        inputs: "Inputs",
+        rendering: "Rendering",
+        changes: "Sequence[ServiceChange]",
+        before: Mapping[str, str],
+    ) -> None:
+        """A line for each object that changed, or every field."""
+        from jsorc_gitops.render.outcome import compare_files
+        from jsorc_gitops.render.wording import format_diff
+
+        if self.whole:
+            key = inputs.read_mask_key()
+            for comparison in compare_files(rendering, before, against="", mask_key=key):
+                for diff in comparison.diffs:
+                    click.echo("\n".join(format_diff(diff)))
+            return
+        for change in changes:
+            click.echo(change.service or "tree")
+            for line in change.lines:
+                click.echo(f"  {line}")
 
 
-def _print_fields(inputs: "Inputs", rendering: "Rendering", before: Mapping[str, str]) -> None:
-    from jsorc_gitops.render.publish import compare_trees
-    from jsorc_gitops.render.wording import format_diff
+class JsonPrinter:
+    """Gathers it; `finish` prints it. Warnings and errors go to stderr as text besides."""
 
-    key = inputs.read_mask_key()
-    for comparison in compare_trees(rendering, before, against="", mask_key=key):
-        for diff in comparison.diffs:
-            for line in format_diff(diff):
-                click.echo(line)
+    whole = True
+
+    def __init__(self) -> None:
+        from jsorc_gitops.render.outcome import Outcome
+
+        self._outcome = Outcome()
+        self._text = ""
+
+    def tell_known(self, memo: "Memo") -> None:
+        print_warnings(memo.warnings)
+        self._text = memo.document
+
+    def tell_rendered(self, rendering: "Rendering") -> None:
+        print_warnings(rendering.warnings)
+        self._outcome = replace(self._outcome, rendering=rendering)
+
+    def tell_files(self, inputs: "Inputs", rendering: "Rendering", *, written: bool) -> None:
+        from jsorc_gitops.render.outcome import Result
+
+        if rendering.diff:
+            result = Result.WRITTEN if written else Result.DIFFERENT
+            self._tell_changes(inputs, rendering, inputs.on_disk, against="", result=result)
+
+    def tell_comparison(
+        self,
+        rendering: "Rendering",
+        files: Mapping[str, str],
+        comparisons: "Sequence[Comparison]",
+        *,
+        allow: Collection[str],
+    ) -> None:
+        from jsorc_gitops.render.outcome import Result, diff_revision
+        from jsorc_gitops.render.report import find_refused
+
+        differs = any(each.diffs for each in comparisons)
+        result = Result.DIFFERENT if differs else Result.UNCHANGED
+        self._outcome = replace(
+            self._outcome,
+            result=Result.REFUSED if find_refused(comparisons, allow) else result,
+            comparisons=tuple(comparisons),
+            allow=allow,
+            files=diff_revision(rendering, files),
+        )
+
+    def tell_commit(
+        self,
+        inputs: "Inputs",
+        since: "Rendering",
+        changes: "Sequence[ServiceChange]",  # noqa: ARG002 - the other printer's
+        commit: "Commit | None",
+        *,
+        before: Mapping[str, str],
+        against: str,
+        elsewhere: bool,  # noqa: ARG002
+    ) -> None:
+        from jsorc_gitops.render.outcome import Result
+
+        result = Result.COMMITTED if commit else Result.UNCHANGED
+        self._tell_changes(inputs, since, before, against=against, result=result)
+        self._outcome = replace(self._outcome, commit=commit)
+
+    def tell_push(self, push: "Delivery") -> None:
+        self._outcome = replace(self._outcome, push=push)
+
+    def tell_error(self, error: "JsorcError") -> None:
+        from jsorc_gitops.render.outcome import Result
+
+        self._outcome = replace(self._outcome, result=Result.REFUSED, error=error)
+
+    def finish(self) -> None:
+        from jsorc_gitops.render.outcome import format_outcome
+
+        # In bytes: JSON is UTF-8 whatever the locale is.
+        click.echo((self._text or format_outcome(self._outcome)).encode(), nl=False)
+
+    def _tell_changes(
+        self,
+        inputs: "Inputs",
+        rendering: "Rendering",
+        before: Mapping[str, str],
+        *,
+        against: str,
+        result: "Result",
+    ) -> None:
+        from jsorc_gitops.render.outcome import compare_files
+
+        compared = compare_files(rendering, before, against=against, mask_key=inputs.read_mask_key())
+        self._outcome = replace(self._outcome, result=result, comparisons=compared, files=rendering.diff)
 
 
-def print_files(rendering: "Rendering", *, verb: str) -> None:
-    diff = rendering.diff
-    counts = [
-        f"{len(paths)} {word}"
-        for paths, word in ((diff.added, "added"), (diff.changed, "changed"), (diff.removed, "removed"))
-        if paths
-    ]
-    click.echo(f"rendered/ {verb} written: {', '.join(counts)} of {len(rendering.files)} files.")
+Printer = TextPrinter | JsonPrinter

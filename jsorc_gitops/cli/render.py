@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jsorc_gitops.cli.printing import print_changes, print_files, print_warnings, report_up_to_date
-from jsorc_gitops.cli.rendering import Inputs, read_inputs, recall, remember, render_inputs
+from jsorc_gitops.cli.printing import Printer, make_printer
+from jsorc_gitops.cli.rendering import Inputs, check_determinism, read_inputs, recall, remember, render_inputs
+from jsorc_gitops.cli.streaming import print_stream
 from jsorc_gitops.errors import JsorcError
 
 if TYPE_CHECKING:
@@ -23,10 +24,12 @@ class _Options:
 
     environments: tuple[str, ...]
     check: bool
+    determinism: bool
     staged: bool
     against: str | None
     allow: tuple[str, ...]
     whole: bool
+    streaming: bool
     output: str
     committing: bool
     branch: str | None
@@ -44,6 +47,11 @@ class _Options:
 @click.command()
 @click.option("--env", "environments", metavar="NAME", multiple=True, help="Only this environment; repeatable.")
 @click.option("--check", is_flag=True, help="Write nothing; exit 6 when rendered/ is not what would be written.")
+@click.option(
+    "--determinism",
+    is_flag=True,
+    help="With --check: render a second time, under another clock, locale and so on, and compare.",
+)
 @click.option("--staged", is_flag=True, help="With --check: what git has staged instead of what lies on disk.")
 @click.option(
     "--against",
@@ -63,10 +71,16 @@ class _Options:
     help="Print every changed field with its values, those of Secrets masked.",
 )
 @click.option(
+    "--stdout",
+    "streaming",
+    is_flag=True,
+    help="Print the tree, for kubectl apply -f - and the like, and write nothing.",
+)
+@click.option(
     "--output",
     type=click.Choice(["text", "json", "markdown"]),
     default="text",
-    help="With --against: how it is told. markdown is a comment for a pull request.",
+    help="How it is told: json is one document; markdown, with --against, a comment for a pull request.",
 )
 @click.option("--commit", "committing", is_flag=True, help="Commit rendered/, and nothing else, when it changed.")
 @click.option(
@@ -98,18 +112,42 @@ def render(root: Path, /, **given: Any) -> int:
     """Turn the services under templates/ into grouped manifests under rendered/."""
     options = _Options(**given)
     _check_usage(options)
+    if options.streaming:
+        as_list = options.output == "json"
+        return print_stream(root, options.environments, interpreter=options.interpreter, as_list=as_list)
+    printer = make_printer(options.output, whole=options.whole)
+    try:
+        code = _render(root, options, printer)
+    except JsorcError as error:
+        printer.tell_error(error)
+        printer.finish()
+        raise
+    printer.finish()
+    return code
+
+
+def _render(root: Path, options: _Options, printer: Printer) -> int:
     if options.staged:
-        return _check_staged(root, options)
+        return _check_staged(root, options, printer)
     inputs = read_inputs(root, options.environments, interpreter=options.interpreter)
-    if not options.delivers and options.against is None and (known := recall(inputs)):
-        return report_up_to_date(known.objects, known.warnings)
-    rendering = render_inputs(inputs)
-    print_warnings(rendering.warnings)
+    may_recall = not options.delivers and options.against is None and not options.determinism
+    if may_recall and (known := recall(inputs)):
+        printer.tell_known(known)
+        return 0
+    rendering = _render_inputs(inputs, options, printer)
     if options.against is not None:
-        return _compare(inputs, rendering, options, options.against)
+        return _compare(inputs, rendering, options, options.against, printer)
     if options.delivers:
-        return _deliver(inputs, rendering, options)
-    return _write(inputs, rendering, options)
+        return _deliver(inputs, rendering, options, printer)
+    return _write(inputs, rendering, options, printer)
+
+
+def _render_inputs(inputs: Inputs, options: _Options, printer: Printer) -> "Rendering":
+    rendering = render_inputs(inputs)
+    printer.tell_rendered(rendering)
+    if options.determinism:
+        check_determinism(inputs, rendering)
+    return rendering
 
 
 def _check_usage(options: _Options) -> None:
@@ -121,13 +159,17 @@ def _check_usage(options: _Options) -> None:
         raise click.UsageError("--allow-prune, --allow-dirty and --push need a commit: --commit or --branch NAME")
     if options.staged and (not options.check or options.against is not None):
         raise click.UsageError("--staged is another thing to check: it needs --check, and goes without --against")
-    if options.against is not None and not options.check:
-        raise click.UsageError("--against compares and writes nothing, so it needs --check")
-    if (options.allow or options.output != "text") and options.against is None:
-        raise click.UsageError("--allow and --output are about a comparison, so they need --against")
+    if (options.against is not None or options.determinism) and not options.check:
+        raise click.UsageError("--against and --determinism compare and write nothing, so they need --check")
+    if (options.allow or options.output == "markdown") and options.against is None:
+        raise click.UsageError("--allow and --output markdown are about a comparison, so they need --against")
+    if options.streaming and (options.check or options.delivers or options.whole or options.force):
+        raise click.UsageError(
+            "--stdout prints the tree alone, so it goes with no other mode and not with --force"
+        )
 
 
-def _check_staged(root: Path, options: _Options) -> int:
+def _check_staged(root: Path, options: _Options, printer: Printer) -> int:
     from tempfile import TemporaryDirectory
 
     from jsorc_gitops.adapters.git import Repository
@@ -135,31 +177,26 @@ def _check_staged(root: Path, options: _Options) -> int:
     with TemporaryDirectory(prefix="jsorc-staged-") as scratch:
         staged = Repository(root).export_index(Path(scratch))
         inputs = read_inputs(staged, options.environments, interpreter=options.interpreter)
-        rendering = render_inputs(inputs)
-        print_warnings(rendering.warnings)
-        return _report(inputs, rendering, options)
+        rendering = _render_inputs(inputs, options, printer)
+        return _report(inputs, rendering, options, printer)
 
 
-def _write(inputs: Inputs, rendering: "Rendering", options: _Options) -> int:
+def _write(inputs: Inputs, rendering: "Rendering", options: _Options, printer: Printer) -> int:
     from jsorc_gitops.render.publish import write
 
     if not options.check:
         write(rendering, inputs.folder, force=options.force)
     if not (options.check and rendering.diff):
         remember(inputs, rendering)
-    return _report(inputs, rendering, options)
+    return _report(inputs, rendering, options, printer)
 
 
-def _report(inputs: Inputs, rendering: "Rendering", options: _Options) -> int:
-    if not rendering.diff:
-        return report_up_to_date(rendering.objects, ())
-    before = inputs.on_disk if options.whole else None
-    print_changes(inputs, rendering, rendering.changes, before)
-    print_files(rendering, verb="would be" if options.check else "was")
-    return EXIT_DIFFERENCES if options.check else 0
+def _report(inputs: Inputs, rendering: "Rendering", options: _Options, printer: Printer) -> int:
+    printer.tell_files(inputs, rendering, written=not options.check)
+    return EXIT_DIFFERENCES if options.check and rendering.diff else 0
 
 
-def _deliver(inputs: Inputs, rendering: "Rendering", options: _Options) -> int:
+def _deliver(inputs: Inputs, rendering: "Rendering", options: _Options, printer: Printer) -> int:
     from jsorc_gitops import __version__
     from jsorc_gitops.cli.delivering import commit_elsewhere, commit_here
     from jsorc_gitops.render.commit import CommitOptions
@@ -171,30 +208,27 @@ def _deliver(inputs: Inputs, rendering: "Rendering", options: _Options) -> int:
         force=options.force,
     )
     if options.branch is None:
-        return commit_here(inputs, rendering, allowed, whole=options.whole, pushing=options.pushing)
-    return commit_elsewhere(
-        inputs, rendering, allowed, options.branch, whole=options.whole, pushing=options.pushing
-    )
+        return commit_here(inputs, rendering, allowed, printer, pushing=options.pushing)
+    return commit_elsewhere(inputs, rendering, allowed, options.branch, printer, pushing=options.pushing)
 
 
-def _compare(inputs: Inputs, rendering: "Rendering", options: _Options, revision: str) -> int:
-    """Print what the trees change since a revision; 1 where a danger is not allowed, 6 where anything differs."""
+def _compare(
+    inputs: Inputs,
+    rendering: "Rendering",
+    options: _Options,
+    revision: str,
+    printer: Printer,
+) -> int:
+    """Tell what the trees change since a revision; 1 where a danger is not allowed, 6 where anything differs."""
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.model.layout import FOLDER
-    from jsorc_gitops.render.comment import format_comment
     from jsorc_gitops.render.publish import compare_trees
-    from jsorc_gitops.render.report import find_refused, format_json, format_text
+    from jsorc_gitops.render.report import find_refused
 
     repository = Repository(inputs.root)
     files = repository.read_tree(repository.get_commit(revision), FOLDER)
     comparisons = compare_trees(rendering, files, against=revision, mask_key=inputs.read_mask_key())
-    match options.output:
-        case "json":
-            click.echo(format_json(comparisons, allow=options.allow), nl=False)
-        case "markdown":
-            click.echo(format_comment(comparisons, allow=options.allow), nl=False)
-        case _:
-            click.echo("\n".join(format_text(comparisons, allow=options.allow, whole=options.whole)))
+    printer.tell_comparison(rendering, files, comparisons, allow=options.allow)
     if find_refused(comparisons, options.allow):
         return JsorcError.exit_code
     return EXIT_DIFFERENCES if any(each.diffs for each in comparisons) else 0

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from jsorc_gitops.errors import DefinitionError
+
 if TYPE_CHECKING:
     from jsorc_gitops.adapters.files import MemoFile, TreeFolder
     from jsorc_gitops.model.services import ServiceFiles
@@ -61,7 +63,8 @@ class Inputs:
         )
 
 
-def read_inputs(root: Path, environments: Collection[str], *, interpreter: str) -> Inputs:
+def read_inputs(root: Path, environments: Collection[str], *, interpreter: str, alone: bool = False) -> Inputs:
+    """All inputs; `alone` as if nothing were rendered yet."""
     from jsorc_gitops.adapters.files import TreeFolder, read_definitions, read_settings_text
 
     begun = time.time_ns()
@@ -75,19 +78,20 @@ def read_inputs(root: Path, environments: Collection[str], *, interpreter: str) 
         interpreter=interpreter,
         begun=begun,
         folder=folder,
-        on_disk=folder.read_tree(),
+        on_disk={} if alone else folder.read_tree(),
         # Without a home there is no place, and what is kept there can be lost.
         cache=Path(cache) if os.path.isabs(cache) else Path(os.devnull),  # noqa: PTH117 - a text
     )
 
 
-def render_inputs(inputs: Inputs) -> "Rendering":
+def render_inputs(inputs: Inputs, *, shifted: bool = False) -> "Rendering":
+    """Render them; `shifted` as python_child shifts Python definitions."""
     # Imported only where it is needed: most runs change nothing, and are recognised without.
     from jsorc_gitops.adapters.python import PythonDefinitions
     from jsorc_gitops.adapters.schemas import read_kubernetes_schemas
     from jsorc_gitops.render.publish import render
 
-    python = PythonDefinitions(inputs.root, interpreter=inputs.interpreter)
+    python = PythonDefinitions(inputs.root, interpreter=inputs.interpreter, shifted=shifted)
     rendering = render(
         inputs.settings,
         inputs.services,
@@ -97,6 +101,22 @@ def render_inputs(inputs: Inputs) -> "Rendering":
         python=python,
     )
     return replace(rendering, sources=python.sources)
+
+
+def check_determinism(inputs: Inputs, rendering: "Rendering") -> None:
+    """Render a second time under other circumstances; raise DefinitionError where that comes out otherwise."""
+    from jsorc_gitops.adapters.shifted import run_shifted
+    from jsorc_gitops.render.determinism import check_again
+
+    request = {
+        "root": str(inputs.root),
+        "environments": list(inputs.environments),
+        "interpreter": inputs.interpreter,
+    }
+    answer = run_shifted("jsorc_gitops.cli.again", request)
+    if "error" in answer:
+        raise DefinitionError(f"rendered a second time, it fails:\n{answer['error']}")
+    check_again(rendering, answer["files"], mask_key=inputs.read_mask_key())
 
 
 def recall(inputs: Inputs) -> "Memo | None":
@@ -109,6 +129,7 @@ def recall(inputs: Inputs) -> "Memo | None":
 
 def remember(inputs: Inputs, rendering: "Rendering") -> None:
     from jsorc_gitops.render.memo import Memo, format_memo
+    from jsorc_gitops.render.outcome import Outcome, format_outcome
     from jsorc_gitops.render.publish import compute_written
 
     sources = tuple(sorted(rendering.sources.files | rendering.sources.searched))
@@ -116,5 +137,8 @@ def remember(inputs: Inputs, rendering: "Rendering") -> None:
     # What another program or the network said may be something else the next time.
     if key is None or not rendering.sources.complete:
         return
-    memo = Memo(key=key, objects=rendering.objects, warnings=rendering.warnings, sources=sources)
+    document = format_outcome(Outcome(rendering=rendering))
+    memo = Memo(
+        key=key, objects=rendering.objects, warnings=rendering.warnings, document=document, sources=sources
+    )
     inputs.memo.write(format_memo(memo))

@@ -91,13 +91,14 @@ def push_head(repository: Repository, patience: Patience, *, render_again: Rende
     remote = repository.get_remote(repository.get_branch())
 
     def renew(mine: str, theirs: str, consents: Sequence[str]) -> Ending | None:
-        repository.move_head(old=mine, new=theirs)
         try:
+            repository.move_head(old=mine, new=theirs)
             again = render_again(allow_prune=consents)
         except BaseException:
             # What it had written by then may stand in the way; ORIG_HEAD knows our commits.
             with suppress(RepositoryError):
-                repository.move_head(old=repository.get_head(), new=mine)
+                if (head := repository.get_head()) != mine:
+                    repository.move_head(old=head, new=mine)
             raise
         return None if again else Ending.UP_TO_DATE
 
@@ -173,7 +174,8 @@ def _fetch_theirs(
     for look in (attempt, attempt + 1):
         patience.sleep((1 + patience.random()) / 2 * min(_LONGEST_PAUSE, _SHORTEST_PAUSE * 2**look))
         theirs = remote.fetch()
-        if theirs and not repository.is_ancestor(theirs, mine):
+        # Ours may have arrived meanwhile, by a push that was thought to have failed.
+        if theirs == mine or (theirs and not repository.is_ancestor(theirs, mine)):
             return theirs
     raise RepositoryError(f"{remote} refuses the push: {words}")
 

@@ -1,9 +1,11 @@
 """What the lint says of one object."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from jsorc_gitops.errors import DefinitionError
 from jsorc_gitops.model.objects import ObjectRef
 
 
@@ -23,6 +25,7 @@ class Rule(StrEnum):
     SELECTOR = "selector"
     SUBJECT_NAMESPACE = "subject-namespace"
     PLAIN_SECRET = "plain-secret"  # noqa: S105 - the name of a rule
+    NOT_DETERMINISTIC = "not-deterministic"
     SHARED_IDENTITY = "shared-identity"
     SELECTS_NOTHING = "selects-nothing"
     NO_TARGET = "no-target"
@@ -53,3 +56,11 @@ class Finding:
     def __str__(self) -> str:
         """Spell it as `templates/redis/redis.yaml.j2 document 2: Service/jaseci/redis: spec.type: is missing`."""
         return ": ".join(part for part in (self.where, str(self.ref), self.path, self.message) if part)
+
+
+class FindingsError(DefinitionError):
+    """Findings that end a run, a line for each."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        super().__init__("\n".join(map(str, findings)))
+        self.findings = tuple(findings)

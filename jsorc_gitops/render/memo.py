@@ -11,11 +11,15 @@ from jsorc_gitops.model.services import ServiceFiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memo:
-    """What a rendering that changed nothing said. `key` is of compute_key, `sources` are what it looks at."""
+    """What a rendering that changed nothing said, in text and as JSON.
+
+    `key` is of compute_key, `sources` are what Python definitions look at.
+    """
 
     key: str
     objects: int
     warnings: tuple[str, ...]
+    document: str
     sources: tuple[str, ...] = ()
 
 
@@ -61,6 +65,7 @@ def parse_memo(text: str) -> Memo | None:
             objects=int(data["objects"]),
             warnings=tuple(data["warnings"]),
             sources=tuple(map(str, data["sources"])),
+            document=str(data["document"]),
         )
     except (ValueError, KeyError, TypeError):
         return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
-from jsorc_gitops.errors import DefinitionError, JsorcError, SettingsError, TreeError
+from jsorc_gitops.errors import JsorcError, SettingsError, TreeError
 from jsorc_gitops.model.layout import (
     FOLDER,
     Files,
@@ -28,13 +28,13 @@ from jsorc_gitops.model.tree import find_trees, hash_value
 from jsorc_gitops.model.yaml import parse_documents
 from jsorc_gitops.render.assembly import Tools, render_tree
 from jsorc_gitops.render.changes import ServiceChange, diff_manifests
+from jsorc_gitops.render.findings import Finding, FindingsError
 from jsorc_gitops.render.kinds import Schemas
 from jsorc_gitops.render.lint import check_tree, check_trees
 from jsorc_gitops.render.python import PythonDefinitions
 from jsorc_gitops.render.templates import TemplateRenderer
 
 if TYPE_CHECKING:
-    from jsorc_gitops.render.findings import Finding
     from jsorc_gitops.render.report import Comparison
 
 
@@ -58,13 +58,14 @@ class Rendering:
     changes: tuple[ServiceChange, ...]
     strangers: tuple[str, ...]  # files in these folders that jsorc did not write
     edited: tuple[str, ...]  # files of ours that somebody changed, and that are not what would be written
-    findings: tuple[str, ...] = ()  # what the lint warns of
+    findings: tuple[Finding, ...] = ()  # what the lint warns of
     sources: Sources = field(default_factory=Sources)  # what Python definitions were made from
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        return self.findings + tuple(
-            f"{FOLDER}/{path} was not written by jsorc and belongs to no service" for path in self.strangers
+        return (
+            *map(str, self.findings),
+            *(f"{FOLDER}/{path} was not written by jsorc and belongs to no service" for path in self.strangers),
         )
 
     @property
@@ -104,11 +105,11 @@ def render(
         below = compute_folder(tree)
         files |= {f"{below}{path}": text for path, text in format_tree(trees[tree].values(), tree=tree).items()}
     findings += check_trees({tree: [*each.values()] for tree, each in trees.items()}, clusters=clusters)
-    if errors := [str(each) for each in findings if each.severity == "error"]:
-        raise DefinitionError("\n".join(errors))
+    if errors := [each for each in findings if each.severity == "error"]:
+        raise FindingsError(errors)
     folders = tuple(f"{name}/" for name in environments) or ("",)
     rendering = compare(files, trees, on_disk, folders=folders)
-    return replace(rendering, findings=tuple(str(each) for each in findings))
+    return replace(rendering, findings=tuple(findings))
 
 
 def compare(files: Files, trees: Mapping[str, Manifests], on_disk: Files, *, folders: Sequence[str]) -> Rendering:
@@ -116,7 +117,7 @@ def compare(files: Files, trees: Mapping[str, Manifests], on_disk: Files, *, fol
     theirs = {path: text for path, text in on_disk.items() if path.startswith(tuple(folders))}
     # A power cut may leave an empty file where one of ours was being written.
     ours = {path: text for path, text in theirs.items() if is_ours(path, text) or (path in files and not text)}
-    diff = _diff_meaning(ours, files)
+    diff = diff_meaning(ours, files)
     strangers = tuple(sorted(theirs.keys() - ours.keys()))
     if taken := [path for path in strangers if any(_overlap(path, each) for each in files)]:
         raise TreeError(f"{FOLDER}/{taken[0]} was not written by jsorc; move it away")
@@ -200,11 +201,20 @@ def _select_trees(settings: Settings, environments: Collection[str]) -> list[str
 def _diff_tree(tree: str, manifests: Manifests, ours: Files, touched: Collection[str]) -> Iterable[ServiceChange]:
     """What changes in one tree; only files that differ are read, since the others hold the same objects."""
     below = compute_folder(tree)
-    old = _read_manifests({path: ours[path] for path in touched if path in ours and path.startswith(below)})
-    new = {ref: each for ref, each in manifests.items() if f"{below}{compute_path(each, tree=tree)}" in touched}
+    old, new = read_touched(tree, manifests, ours, touched)
     for change in diff_manifests(old, new):
         service, summary = f"{below}{change.service}".rstrip("/"), f"{below}{change.summary}"
         yield replace(change, service=service, summary=summary)
+
+
+def read_touched(
+    tree: str, manifests: Manifests, ours: Files, touched: Collection[str]
+) -> tuple[Manifests, Manifests]:
+    """A tree's objects in these files, before and after."""
+    below = compute_folder(tree)
+    old = _read_manifests({path: ours[path] for path in touched if path in ours and path.startswith(below)})
+    new = {ref: each for ref, each in manifests.items() if f"{below}{compute_path(each, tree=tree)}" in touched}
+    return old, new
 
 
 def _overlap(path: str, other: str) -> bool:
@@ -212,7 +222,8 @@ def _overlap(path: str, other: str) -> bool:
     return f"{path}/".startswith(f"{other}/") or f"{other}/".startswith(f"{path}/")
 
 
-def _diff_meaning(old: Files, new: Files) -> TreeDiff:
+def diff_meaning(old: Files, new: Files) -> TreeDiff:
+    """How `new` differs from `old`; comments and the order of keys do not count."""
     diff = diff_files(old, new)
     changed = tuple(path for path in diff.changed if not _means_the_same(old[path], new[path]))
     return TreeDiff(added=diff.added, changed=changed, removed=diff.removed)

@@ -1,6 +1,8 @@
-"""The comparison of trees with earlier ones, as text and as JSON; as a comment on a pull request: comment.py."""
+"""The comparison of trees with earlier ones, as text and as JSON; as a comment on a pull request: comment.py.
 
-import json
+The whole document around the JSON: outcome.py.
+"""
+
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,12 +17,13 @@ from jsorc_gitops.render.danger import NOTE, Danger, allowed
 from jsorc_gitops.render.impact import compute_impact
 from jsorc_gitops.render.wording import clean_text, format_diff, format_short
 
-VERSION = 1
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """What a tree changes since the revision `against`: in full, in few words, and as done to a cluster."""
+    """What a tree changes since the revision `against`: in full, in few words, and as done to a cluster.
+
+    `against` is "" where it is beside files that belong to no commit.
+    """
 
     tree: str
     against: str
@@ -100,23 +103,15 @@ def format_text(comparisons: Sequence[Comparison], *, allow: Collection[str], wh
     return lines
 
 
-def format_json(comparisons: Sequence[Comparison], *, allow: Collection[str]) -> str:
-    """All comparisons as one JSON document; its shape stands in docs/against.md."""
-    document = {
-        "version": VERSION,
-        "allowed": not find_refused(comparisons, allow),
-        "trees": [
-            {
-                "tree": one.tree,
-                "against": one.against,
-                "counts": count_actions([one]),
-                "dangers": [_make_danger(each, allow) for each in one.dangers],
-                "objects": [_make_object(each) for each in one.diffs],
-            }
-            for one in comparisons
-        ],
+def make_comparison(comparison: Comparison, allow: Collection[str]) -> dict[str, Any]:
+    """A comparison as JSON has it; the shape stands in docs/json.md."""
+    return {
+        "tree": comparison.tree,
+        "against": comparison.against or None,
+        "counts": count_actions([comparison]),
+        "dangers": [_make_danger(each, allow) for each in comparison.dangers],
+        "objects": [_make_object(each) for each in comparison.diffs],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def group_services(comparison: Comparison) -> list[tuple[ServiceChange, list[ObjectDiff]]]:

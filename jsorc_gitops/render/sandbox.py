@@ -31,6 +31,7 @@ _MISTAKES = (
     LookupError,
     MemoryError,
     RecursionError,
+    RuntimeError,  # cycler()
     TypeError,
     ValueError,
 )

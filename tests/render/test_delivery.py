@@ -18,7 +18,7 @@ OURS = Commit(
 
 
 class BusyRemote:
-    """A branch that others push to: `winners` are its heads at each look, "mine" where nobody was first."""
+    """A branch that others push to: `winners` are its heads at each look, "before" where nobody was first."""
 
     def __init__(self, winners: Sequence[str]) -> None:
         self.winners = list(winners)
@@ -48,12 +48,13 @@ class MemoryRepository:
     def __init__(self, winners: Sequence[str]) -> None:
         self.remote = BusyRemote(winners)
         self.moves: list[str] = []
+        self.head = "mine"
 
     def get_branch(self) -> str:
         return "main"
 
     def get_head(self) -> str:
-        return "mine"
+        return self.head
 
     def get_tip(self, branch: str) -> str:
         raise AssertionError(branch)
@@ -69,14 +70,14 @@ class MemoryRepository:
         raise AssertionError(revision, folder)
 
     def is_ancestor(self, old: str, new: str) -> bool:
-        return old == new
+        return old in {"before", new}
 
     def list_commits(self, old: str, new: str, *, within: str) -> list[Commit]:
         assert (new, within) == ("mine", "rendered")
-        return [OURS, OURS] if old else []
+        return [OURS, OURS] if old not in {"", new} else []
 
     def move_head(self, *, old: str, new: str) -> None:
-        assert old == "mine"
+        assert old == self.head
         self.moves.append(new)
 
     def set_branch(self, branch: str, *, old: str, new: str) -> None:
@@ -120,13 +121,13 @@ def test_pauses_are_left_to_chance(chance: float) -> None:
 
 def test_a_push_that_was_not_done_yet() -> None:
     """Where the first look finds nobody, as while the server is still at it, the second one counts."""
-    repository = MemoryRepository(["mine", "theirs"])
+    repository = MemoryRepository(["before", "theirs"])
 
     assert push_head(repository, Waiting().patience, render_again=again).ending is Ending.PUSHED
     assert (repository.moves, repository.remote.pushes) == (["theirs"], 2)
 
 
-@pytest.mark.parametrize("there", ["mine", ""])
+@pytest.mark.parametrize("there", ["before", ""])
 def test_a_push_that_is_refused(there: str) -> None:
     """Where nobody was first, it was refused: no second push, nothing moved, the server's words."""
     repository = MemoryRepository([there, there, "unused"])
@@ -138,11 +139,21 @@ def test_a_push_that_is_refused(there: str) -> None:
     assert (repository.moves, repository.remote.pushes) == ([], 1)
 
 
+def test_a_push_that_arrived_after_all() -> None:
+    """A rejected push whose commit is there all the same is done: one before it was thought to have failed."""
+    repository = MemoryRepository(["before", "mine"])
+
+    delivery = push_head(repository, Waiting().patience, render_again=again)
+
+    assert (delivery.ending, delivery.revision, repository.moves) == (Ending.UP_TO_DATE, "mine", [])
+
+
 def test_an_interrupt_goes_back() -> None:
     """Whatever ends the second rendering, ^C too, our commits are where they were before."""
     repository = MemoryRepository(["theirs"])
 
     def interrupt(*, allow_prune: Sequence[str]) -> str:
+        repository.head = "theirs"
         raise KeyboardInterrupt(allow_prune)
 
     with pytest.raises(KeyboardInterrupt):

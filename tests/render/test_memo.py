@@ -7,7 +7,7 @@ import pytest
 from jsorc_gitops.render.memo import Memo, compute_key, format_memo, parse_memo
 from tests.render.builders import make_service
 
-MEMO = Memo(key="k", objects=3, warnings=("a", "ü"), sources=("a.py", "data/"))
+MEMO = Memo(key="k", objects=3, warnings=("a", "ü"), document="{}\n", sources=("a.py", "data/"))
 INPUTS: dict[str, Any] = {
     "settings_text": "a",
     "services": {"redis": make_service({"a.yaml": "x", "b.yaml": "y"})},

@@ -1,7 +1,5 @@
 """report: the comparison of two trees as lines and as JSON."""
 
-import json
-import re
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,6 @@ from jsorc_gitops.render.report import (
     compute_comparison,
     find_refused,
     format_counts,
-    format_json,
     format_text,
 )
 from jsorc_gitops.render.wording import clean_text, format_diff, format_short, format_value
@@ -167,49 +164,3 @@ def test_what_is_refused() -> None:
     assert [each.rule for each in find_refused(trees, [])] == ["remove", "immutable"]
     assert [each.rule for each in find_refused(trees, ["Secret/default/keys"])] == ["remove"]
     assert find_refused(trees, ["redis"]) == ()
-
-
-def test_the_shape_of_the_json() -> None:
-    """Versioned, one entry for each tree, with what docs/against.md promises; no value of a Secret."""
-    text = format_json([compare(OLD, NEW)], allow=["immutable"])
-    document = json.loads(text)
-    [tree] = document.pop("trees")
-    dangers, objects = tree.pop("dangers"), tree.pop("objects")
-    assert document == {"version": 1, "allowed": False}
-    counts = {"added": 1, "changed": 3, "removed": 1}
-    assert tree == {"tree": "default", "against": "main", "counts": counts}
-    assert dangers[0] == {
-        "rule": "remove",
-        "allowed": False,
-        "service": "redis",
-        "object": {"group": "", "kind": "Service", "namespace": "default", "name": "old"},
-        "path": "",
-        "message": "is deleted",
-        "before": None,
-        "after": None,
-    }
-    assert [each["allowed"] for each in dangers] == [False, True]
-    assert objects[3] == {
-        "action": "changed",
-        "service": "redis",
-        "object": {"group": "apps", "kind": "Deployment", "namespace": "default", "name": "redis"},
-        "fields": [{"path": "spec.replicas", "before": 1, "after": 3, "reordered": False}],
-    }
-    assert [each["action"] for each in objects] == ["added", "changed", "changed", "changed", "removed"]
-    assert objects[0]["fields"] == [{"path": "", "before": None, "after": NEW[3].body, "reordered": False}]
-    assert "hunter" not in text
-
-
-def test_the_json_of_the_documentation() -> None:
-    """Its example has the keys that the real one has, at every level."""
-    [example] = re.findall(
-        r"^```json\n(.*?)^```$", (ROOT / "docs/against.md").read_text(), re.MULTILINE | re.DOTALL
-    )
-
-    def list_keys(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: list_keys(each) for key, each in value.items()}
-        return [list_keys(each) for each in value[:1]] if isinstance(value, list) else None
-
-    real = format_json([compare(OLD[:2], NEW[:1])], allow=[])
-    assert list_keys(json.loads(example)) == list_keys(json.loads(real))

@@ -180,6 +180,7 @@ def test_blocks_leave_no_lines_behind() -> None:
         ("{% if %}", ":3: Expected an expression, got 'end of statement block'"),
         ("{{ values.image ", ":3: unexpected end of template, expected 'end of print statement'."),
         ("{{ 1 / 0 }}", ":3: division by zero"),
+        ("{{ cycler() }}", ":3: at least one item has to be provided"),
         ("{{ values.image | dictsort }}", ":3: 'str' object has no attribute 'items'"),
         ("{{ values.image + 1 }}", ':3: can only concatenate str (not "int") to str'),
         ("{{ values.nothing.x }}", ":3: 'None' has no attribute 'x'"),
