@@ -5,7 +5,6 @@ folder above it, and follows no symbolic link.
 """
 
 import errno
-import hashlib
 import os
 import stat
 import sys
@@ -14,6 +13,7 @@ from contextlib import contextmanager, suppress
 from itertools import groupby
 from pathlib import Path
 
+from jsorc_gitops.adapters.memo import Stamp, stamp_file
 from jsorc_gitops.errors import DefinitionError, SettingsError, TreeError
 from jsorc_gitops.model.layout import TreeDiff
 from jsorc_gitops.model.services import ServiceFiles
@@ -101,31 +101,6 @@ def write_new_files(root: Path, texts: Mapping[str, str]) -> None:
             raise SettingsError(f"{root / name}: cannot be written: {error.strerror}") from error
 
 
-class MemoFile:
-    """What the last rendering of a folder left for the next one, in the user's cache; gone is no loss."""
-
-    def __init__(self, cache: Path, root: Path) -> None:
-        name = hashlib.sha256(str(root).encode()).hexdigest()[:32]
-        self._path = cache / "jsorc" / f"render-{name}.json"
-
-    def read(self) -> str:
-        """The text, empty where there is none or where somebody else owns it."""
-        try:
-            with self._path.open(encoding="utf-8") as source:
-                return source.read() if os.fstat(source.fileno()).st_uid == os.getuid() else ""
-        except (OSError, UnicodeDecodeError):
-            return ""
-
-    def write(self, text: str) -> None:
-        with suppress(OSError):
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            parent = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                _replace_file(parent, self._path.name, text.encode())
-            finally:
-                os.close(parent)
-
-
 def read_mask_key(cache: Path) -> bytes:
     """The key of this user's masks, made on first use; where nothing can be kept, one for this run alone."""
     path = cache / "jsorc" / "mask.key"
@@ -138,18 +113,11 @@ def read_mask_key(cache: Path) -> bytes:
     return os.urandom(32)
 
 
-def get_program_stamp() -> str:
-    """What changes when jsorc does, or Python, or what is installed beside it: sizes and times."""
-    ours = sorted(_PACKAGE.rglob("*.py"))
-    libraries = [Path(each) for each in sys.path if each.endswith("-packages")]
-    stats = [path.stat() for path in (*ours, *libraries)]
-    return f"{sys.version} {[(each.st_size, each.st_mtime_ns) for each in stats]}"
-
-
 class TreeFolder:
-    """The folder a rendered tree lies in."""
+    """The folder a rendered tree lies in; `written` has the files that were, by path, as they were then."""
 
     def __init__(self, path: Path) -> None:
+        self.written: dict[str, Stamp] = {}
         self._path = path
 
     def read_tree(self) -> dict[str, str]:
@@ -172,7 +140,7 @@ class TreeFolder:
             self._path.mkdir(exist_ok=True)
             root = os.open(self._path, _DIRECTORY)
             try:
-                _replace_files(root, sorted((*diff.added, *diff.changed)), files)
+                self.written |= _replace_files(root, sorted((*diff.added, *diff.changed)), files)
                 for path in diff.removed:
                     _remove_file(root, path)
             finally:
@@ -269,26 +237,34 @@ def _open_folder(root: int, path: str, *, create: bool = False) -> Iterator[int]
             os.close(handle)
 
 
-def _replace_files(root: int, paths: Iterable[str], files: Mapping[str, str]) -> None:
+def _replace_files(root: int, paths: Iterable[str], files: Mapping[str, str]) -> dict[str, Stamp]:
+    written = {}
     for folder, group in groupby(paths, key=lambda path: path.rpartition("/")[0]):
         with _open_folder(root, folder, create=True) as parent:
             for path in group:
-                _replace_file(parent, path.rpartition("/")[2], files[path].encode())
+                written[path] = _replace_file(parent, path.rpartition("/")[2], files[path].encode())
+    return written
 
 
-def _replace_file(parent: int, name: str, content: bytes) -> None:
+def _replace_file(parent: int, name: str, content: bytes) -> Stamp:
     # Not flushed to the disk one by one: a killed run leaves whole files all the same, and what a power
     # cut spoils, the next run writes again.
     scratch = f".{name}.{os.urandom(4).hex()}.tmp"
     try:
         handle = os.open(scratch, _NEW_FILE, 0o644, dir_fd=parent)
-        with os.fdopen(handle, "wb") as sink:
-            sink.write(content)
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(handle, rest) :]
+            stamp = stamp_file(handle)
+        finally:
+            os.close(handle)
         os.replace(scratch, name, src_dir_fd=parent, dst_dir_fd=parent)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(scratch, dir_fd=parent)
         raise
+    return stamp
 
 
 def _remove_file(root: int, path: str) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 
 from jsorc_gitops.adapters.sources import find_interpreter
 from jsorc_gitops.errors import DefinitionError
-from jsorc_gitops.model.services import BuiltDefinition, Sources
+from jsorc_gitops.model.services import BuiltDefinition
+from jsorc_gitops.model.sources import Sources
 
 _CHILD = Path(__file__).with_name("python_child.py")
 # HOME is no folder, and can be none: without it, Python would look up the real one.

@@ -2,11 +2,12 @@
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jsorc_gitops.cli.rendering import Inputs, read_inputs, render_inputs
+from jsorc_gitops.cli.rendering import Inputs, read_inputs, remember, render_inputs
 
 if TYPE_CHECKING:
     from jsorc_gitops.cli.printing import Printer
@@ -29,7 +30,6 @@ def commit_here(
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.model.layout import FOLDER
     from jsorc_gitops.render.commit import commit
-    from jsorc_gitops.render.delivery import push_head
     from jsorc_gitops.render.outcome import Commit
 
     repository = Repository(inputs.root)
@@ -38,16 +38,34 @@ def commit_here(
     revision, changes = commit(rendering, inputs.folder, repository, options)
     made = Commit(revision=revision, branch=repository.get_branch()) if revision else None
     _tell_commit(printer, inputs, rendering, changes, made, before=before, against=head, elsewhere=False)
+    remember(inputs, rendering)
+    if pushing:
+        push_here(inputs.root, inputs.environments, options, printer, interpreter=inputs.interpreter)
+    return 0
+
+
+def push_here(
+    root: Path,
+    environments: Collection[str],
+    options: "CommitOptions",
+    printer: "Printer",
+    *,
+    interpreter: str,
+) -> None:
+    """Push the branch that is checked out; where others were first, render and commit again on theirs."""
+    from jsorc_gitops.adapters.git import Repository
+    from jsorc_gitops.render.commit import commit
+    from jsorc_gitops.render.delivery import push_head
+
+    repository = Repository(root)
 
     def render_again(*, allow_prune: Sequence[str]) -> str | None:
         # Their commits may have changed the definitions as well as what was rendered.
-        fresh = read_inputs(inputs.root, inputs.environments, interpreter=inputs.interpreter)
+        fresh = read_inputs(root, environments, interpreter=interpreter)
         again = render_inputs(fresh)
         return commit(again, fresh.folder, repository, replace(options, allow_prune=tuple(allow_prune)))[0]
 
-    if pushing:
-        printer.tell_push(push_head(repository, _make_patience(), render_again=render_again))
-    return 0
+    printer.tell_push(push_head(repository, _make_patience(), render_again=render_again))
 
 
 def commit_elsewhere(
@@ -67,7 +85,7 @@ def commit_elsewhere(
     from jsorc_gitops.render.outcome import Commit
 
     repository = Repository(inputs.root)
-    source = check_source(rendering, repository, options)
+    source = check_source(rendering.sources, repository, options)
     tip = repository.get_tip(branch)
     if tip:
         check_branch(repository, branch, tip)

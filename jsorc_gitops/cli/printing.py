@@ -37,6 +37,10 @@ class TextPrinter:
         print_warnings(memo.warnings)
         click.echo(f"rendered/ is up to date: {memo.objects} objects.")
 
+    def tell_committed(self, memo: "Memo") -> None:
+        print_warnings(memo.warnings)
+        self._print_unchanged(memo.objects)
+
     def tell_rendered(self, rendering: "Rendering") -> None:
         print_warnings(rendering.warnings)
 
@@ -83,7 +87,7 @@ class TextPrinter:
         """What a commit changed; `since` and `before` count where every field is told."""
         self._print_changes(inputs, since, changes, before)
         if commit is None:
-            click.echo(f"Nothing changed: {since.objects} objects as committed.")
+            self._print_unchanged(since.objects)
         else:
             click.echo(f"Committed {commit.revision[:12]}{f' to {commit.branch}' if elsewhere else ''}.")
 
@@ -103,6 +107,9 @@ class TextPrinter:
     def finish(self) -> None:
         """All is said."""
 
+    def _print_unchanged(self, objects: int) -> None:
+        click.echo(f"Nothing changed: {objects} objects as committed.")
+
     def _print_changes(
         self,
         inputs: "Inputs",
@@ -120,10 +127,11 @@ class TextPrinter:
                 for diff in comparison.diffs:
                     click.echo("\n".join(format_diff(diff)))
             return
-        for change in changes:
-            click.echo(change.service or "tree")
-            for line in change.lines:
-                click.echo(f"  {line}")
+        lines = [
+            line for each in changes for line in (each.service or "tree", *(f"  {word}" for word in each.lines))
+        ]
+        if lines:
+            click.echo("\n".join(lines))
 
 
 class JsonPrinter:
@@ -135,11 +143,6 @@ class JsonPrinter:
         from jsorc_gitops.render.outcome import Outcome
 
         self._outcome = Outcome()
-        self._text = ""
-
-    def tell_known(self, memo: "Memo") -> None:
-        print_warnings(memo.warnings)
-        self._text = memo.document
 
     def tell_rendered(self, rendering: "Rendering") -> None:
         print_warnings(rendering.warnings)
@@ -202,7 +205,7 @@ class JsonPrinter:
         from jsorc_gitops.render.outcome import format_outcome
 
         # In bytes: JSON is UTF-8 whatever the locale is.
-        click.echo((self._text or format_outcome(self._outcome)).encode(), nl=False)
+        click.echo(format_outcome(self._outcome).encode(), nl=False)
 
     def _tell_changes(
         self,

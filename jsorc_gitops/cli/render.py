@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from jsorc_gitops.cli.printing import Printer, make_printer
+from jsorc_gitops.cli.printing import Printer, TextPrinter, make_printer
 from jsorc_gitops.cli.rendering import Inputs, check_determinism, read_inputs, recall, remember, render_inputs
 from jsorc_gitops.cli.streaming import print_stream
 from jsorc_gitops.errors import JsorcError
 
 if TYPE_CHECKING:
+    from jsorc_gitops.render.commit import CommitOptions
     from jsorc_gitops.render.publish import Rendering
 
 EXIT_DIFFERENCES = 6
@@ -129,17 +130,38 @@ def render(root: Path, /, **given: Any) -> int:
 def _render(root: Path, options: _Options, printer: Printer) -> int:
     if options.staged:
         return _check_staged(root, options, printer)
-    inputs = read_inputs(root, options.environments, interpreter=options.interpreter)
-    may_recall = not options.delivers and options.against is None and not options.determinism
-    if may_recall and (known := recall(inputs)):
-        printer.tell_known(known)
+    if isinstance(printer, TextPrinter) and _is_known(root, options, printer):
         return 0
+    inputs = read_inputs(root, options.environments, interpreter=options.interpreter)
     rendering = _render_inputs(inputs, options, printer)
     if options.against is not None:
         return _compare(inputs, rendering, options, options.against, printer)
     if options.delivers:
         return _deliver(inputs, rendering, options, printer)
     return _write(inputs, rendering, options, printer)
+
+
+def _is_known(root: Path, options: _Options, printer: TextPrinter) -> bool:
+    """Tell what the last run told, where this one would find nothing to do."""
+    if options.determinism or options.against is not None or options.branch is not None:
+        return False
+    known = recall(root, options.environments, interpreter=options.interpreter)
+    if known is None:
+        return False
+    if not options.committing:
+        printer.tell_known(known)
+        return True
+    from jsorc_gitops.adapters.git import Repository
+    from jsorc_gitops.cli.delivering import push_here
+    from jsorc_gitops.render.commit import is_committed
+
+    allowed = _make_commit_options(options)
+    if not is_committed(known.sources, Repository(root), allowed):
+        return False
+    printer.tell_committed(known)
+    if options.pushing:
+        push_here(root, options.environments, allowed, printer, interpreter=options.interpreter)
+    return True
 
 
 def _render_inputs(inputs: Inputs, options: _Options, printer: Printer) -> "Rendering":
@@ -186,9 +208,10 @@ def _write(inputs: Inputs, rendering: "Rendering", options: _Options, printer: P
 
     if not options.check:
         write(rendering, inputs.folder, force=options.force)
-    if not (options.check and rendering.diff):
+    code = _report(inputs, rendering, options, printer)
+    if code == 0:
         remember(inputs, rendering)
-    return _report(inputs, rendering, options, printer)
+    return code
 
 
 def _report(inputs: Inputs, rendering: "Rendering", options: _Options, printer: Printer) -> int:
@@ -197,19 +220,24 @@ def _report(inputs: Inputs, rendering: "Rendering", options: _Options, printer: 
 
 
 def _deliver(inputs: Inputs, rendering: "Rendering", options: _Options, printer: Printer) -> int:
-    from jsorc_gitops import __version__
     from jsorc_gitops.cli.delivering import commit_elsewhere, commit_here
+
+    allowed = _make_commit_options(options)
+    if options.branch is None:
+        return commit_here(inputs, rendering, allowed, printer, pushing=options.pushing)
+    return commit_elsewhere(inputs, rendering, allowed, options.branch, printer, pushing=options.pushing)
+
+
+def _make_commit_options(options: _Options) -> "CommitOptions":
+    from jsorc_gitops import __version__
     from jsorc_gitops.render.commit import CommitOptions
 
-    allowed = CommitOptions(
+    return CommitOptions(
         version=__version__,
         allow_prune=options.allow_prune,
         allow_dirty=options.allow_dirty,
         force=options.force,
     )
-    if options.branch is None:
-        return commit_here(inputs, rendering, allowed, printer, pushing=options.pushing)
-    return commit_elsewhere(inputs, rendering, allowed, options.branch, printer, pushing=options.pushing)
 
 
 def _compare(

@@ -10,10 +10,15 @@ from typing import TYPE_CHECKING
 from jsorc_gitops.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from jsorc_gitops.adapters.files import MemoFile, TreeFolder
+    from jsorc_gitops.adapters.files import TreeFolder
     from jsorc_gitops.model.services import ServiceFiles
+    from jsorc_gitops.model.sources import Sources
     from jsorc_gitops.render.memo import Memo
     from jsorc_gitops.render.publish import Rendering
+
+
+_RENDERED = "rendered"
+_FILES = ("jsorc.yaml", "templates", _RENDERED)  # what a rendering comes from, and goes to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,41 +31,19 @@ class Inputs:
     environments: Collection[str]
     folder: "TreeFolder"
     on_disk: Mapping[str, str]
-    cache: Path
     interpreter: str  # the Python that builds Python definitions
     begun: int  # when reading them began, in nanoseconds
-
-    @property
-    def memo(self) -> "MemoFile":
-        from jsorc_gitops.adapters.files import MemoFile
-
-        return MemoFile(self.cache, self.root)
 
     def read_mask_key(self) -> bytes:
         from jsorc_gitops.adapters.files import read_mask_key
 
-        return read_mask_key(self.cache)
+        return read_mask_key(find_cache())
 
-    def compute_key(
-        self, on_disk: Mapping[str, str], sources: Collection[str], *, before: int | None = None
-    ) -> str | None:
-        """The key of a memo; None where the sources of Python definitions cannot be known again."""
-        from jsorc_gitops.adapters.files import get_program_stamp
-        from jsorc_gitops.adapters.sources import get_interpreter_stamp, read_sources
-        from jsorc_gitops.render.memo import compute_key
 
-        digests = read_sources(self.root, sources, before=before)
-        if digests is None:
-            return None
-        interpreter = get_interpreter_stamp(self.root, self.interpreter) if sources else ""
-        return compute_key(
-            self.settings,
-            self.services,
-            on_disk,
-            environments=self.environments,
-            sources=digests,
-            program=f"{get_program_stamp()} {interpreter}",
-        )
+def find_cache() -> Path:
+    """Where to keep what can be lost; without a home, nowhere."""
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
+    return Path(cache) if os.path.isabs(cache) else Path(os.devnull)  # noqa: PTH117 - a text
 
 
 def read_inputs(root: Path, environments: Collection[str], *, interpreter: str, alone: bool = False) -> Inputs:
@@ -68,8 +51,7 @@ def read_inputs(root: Path, environments: Collection[str], *, interpreter: str, 
     from jsorc_gitops.adapters.files import TreeFolder, read_definitions, read_settings_text
 
     begun = time.time_ns()
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111 - never raises
-    folder = TreeFolder(root / "rendered")
+    folder = TreeFolder(root / _RENDERED)
     return Inputs(
         root=root,
         settings=read_settings_text(root),
@@ -79,8 +61,6 @@ def read_inputs(root: Path, environments: Collection[str], *, interpreter: str, 
         begun=begun,
         folder=folder,
         on_disk={} if alone else folder.read_tree(),
-        # Without a home there is no place, and what is kept there can be lost.
-        cache=Path(cache) if os.path.isabs(cache) else Path(os.devnull),  # noqa: PTH117 - a text
     )
 
 
@@ -119,26 +99,59 @@ def check_determinism(inputs: Inputs, rendering: "Rendering") -> None:
     check_again(rendering, answer["files"], mask_key=inputs.read_mask_key())
 
 
-def recall(inputs: Inputs) -> "Memo | None":
+def recall(root: Path, environments: Collection[str], *, interpreter: str) -> "Memo | None":
     """What the last rendering said, where everything is as it was then."""
+    from jsorc_gitops.adapters.memo import MemoFile, stamp_files
     from jsorc_gitops.render.memo import parse_memo
 
-    memo = parse_memo(inputs.memo.read())
-    return memo if memo and memo.key == inputs.compute_key(inputs.on_disk, memo.sources) else None
+    memo = parse_memo(MemoFile(find_cache(), root).read())
+    files = stamp_files(root, _FILES) if memo else None
+    if memo is None or files is None:
+        return None
+    key = _compute_key(root, environments, memo.sources, files=files, interpreter=interpreter, before=None)
+    return memo if memo.key == key else None
 
 
 def remember(inputs: Inputs, rendering: "Rendering") -> None:
+    from jsorc_gitops.adapters.memo import MemoFile, stamp_files
     from jsorc_gitops.render.memo import Memo, format_memo
-    from jsorc_gitops.render.outcome import Outcome, format_outcome
-    from jsorc_gitops.render.publish import compute_written
 
-    sources = tuple(sorted(rendering.sources.files | rendering.sources.searched))
-    key = inputs.compute_key(compute_written(rendering, inputs.on_disk), sources, before=inputs.begun)
     # What another program or the network said may be something else the next time.
-    if key is None or not rendering.sources.complete:
+    if not rendering.sources.complete:
         return
-    document = format_outcome(Outcome(rendering=rendering))
-    memo = Memo(
-        key=key, objects=rendering.objects, warnings=rendering.warnings, document=document, sources=sources
+    written = {f"{_RENDERED}/{path}": stamp for path, stamp in inputs.folder.written.items()}
+    files = stamp_files(inputs.root, _FILES, before=inputs.begun, written=written)
+    key = files and _compute_key(
+        inputs.root,
+        inputs.environments,
+        rendering.sources,
+        files=files,
+        interpreter=inputs.interpreter,
+        before=inputs.begun,
     )
-    inputs.memo.write(format_memo(memo))
+    if key:
+        memo = Memo(key=key, objects=rendering.objects, warnings=rendering.warnings, sources=rendering.sources)
+        MemoFile(find_cache(), inputs.root).write(format_memo(memo))
+
+
+def _compute_key(
+    root: Path,
+    environments: Collection[str],
+    sources: "Sources",
+    *,
+    files: str,
+    interpreter: str,
+    before: int | None,
+) -> str | None:
+    """The key of a memo; None where what Python definitions were made from cannot be known again."""
+    from jsorc_gitops.adapters.memo import get_program_stamp
+    from jsorc_gitops.adapters.sources import get_interpreter_stamp, read_sources
+    from jsorc_gitops.render.memo import compute_key
+
+    names = sources.files | sources.searched
+    digests = read_sources(root, names, before=before)
+    if digests is None:
+        return None
+    python = get_interpreter_stamp(root, interpreter) if names else ""
+    program = f"{get_program_stamp()} {python}"
+    return compute_key(program=program, environments=environments, files=files, sources=digests)

@@ -10,6 +10,7 @@ from jsorc_gitops.errors import DefinitionError, FormatError
 from jsorc_gitops.model.fields import Fields
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.model.settings import AS_WRITTEN, DNS_LABEL, HOME
+from jsorc_gitops.model.sources import Sources
 from jsorc_gitops.model.yaml import Document, parse_documents
 
 RECORD_VERSION = 1
@@ -46,27 +47,6 @@ class ServiceDefinition:
     namespace: str = AS_WRITTEN
     plain_secrets: bool = False
     python: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
-    """What Python definitions were made from, beside their interpreter's own packages.
-
-    `files` are those that were read or imported, and folders (with "/" at the end) that were listed;
-    `searched` are folders where modules were looked for. What lies below the repository is spelled from its
-    root. Not `complete` where the network or another program was asked.
-    """
-
-    files: frozenset[str] = frozenset()
-    searched: frozenset[str] = frozenset()
-    complete: bool = True
-
-    def __or__(self, other: "Sources") -> "Sources":
-        return Sources(
-            files=self.files | other.files,
-            searched=self.searched | other.searched,
-            complete=self.complete and other.complete,
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from typing import Protocol
 from jsorc_gitops.errors import RepositoryError
 from jsorc_gitops.model.layout import FOLDER, is_ours
 from jsorc_gitops.model.settings import DNS_LABEL
+from jsorc_gitops.model.sources import Sources
 from jsorc_gitops.model.tree import compute_digest
 from jsorc_gitops.render.changes import ServiceChange, format_message
 from jsorc_gitops.render.publish import Rendering, TreeFolder, check_edits, compare, write
@@ -55,7 +56,7 @@ def commit(
     be made, and TreeError where it would undo an edit by hand.
     """
     repository.get_branch()
-    source = check_source(rendering, repository, options)
+    source = check_source(rendering.sources, repository, options)
     consents = _find_consents(rendering, repository, options, revisions=[source])
     committed = repository.read_tree(source, FOLDER)
     since_head = compare(rendering.files, rendering.trees, committed, folders=rendering.folders)
@@ -100,12 +101,19 @@ def commit_to_branch(
     return revision, since.changes
 
 
-def check_source(rendering: Rendering, repository: Repository, options: CommitOptions) -> str:
+def is_committed(sources: Sources, repository: Repository, options: CommitOptions) -> bool:
+    """Whether nothing is left to commit where rendered/ on disk is as it should be; raises as `commit` does."""
+    repository.get_branch()
+    check_source(sources, repository, options)
+    return not options.allow_prune and not repository.list_dirty(FOLDER, ignored=True)
+
+
+def check_source(sources: Sources, repository: Repository, options: CommitOptions) -> str:
     """The commit that is rendered, HEAD; raise RepositoryError where git is not ready for one on top."""
     if operation := repository.get_operation():
         raise RepositoryError(f"a {operation} is not finished; finish or abort it first")
     source = repository.get_head()
-    dirty = repository.list_dirty("jsorc.yaml", "templates", *sorted(rendering.sources.files), ignored=True)
+    dirty = repository.list_dirty("jsorc.yaml", "templates", *sorted(sources.files), ignored=True)
     if dirty and not options.allow_dirty:
         raise RepositoryError(
             f"{dirty[0]} is not committed, but a render commit names its source; commit it or pass --allow-dirty"

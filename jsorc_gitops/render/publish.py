@@ -22,8 +22,9 @@ from jsorc_gitops.model.layout import (
     is_ours,
 )
 from jsorc_gitops.model.objects import Manifest, ObjectRef, parse_manifest
-from jsorc_gitops.model.services import ServiceFiles, Sources
+from jsorc_gitops.model.services import ServiceFiles
 from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, parse_settings
+from jsorc_gitops.model.sources import Sources
 from jsorc_gitops.model.tree import find_trees, hash_value
 from jsorc_gitops.model.yaml import parse_documents
 from jsorc_gitops.render.assembly import Tools, render_tree

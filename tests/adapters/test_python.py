@@ -15,7 +15,8 @@ import pytest
 from jsorc_gitops.adapters import python_child, python_reads
 from jsorc_gitops.adapters.python import PythonDefinitions
 from jsorc_gitops.errors import DefinitionError
-from jsorc_gitops.model.services import BuiltDefinition, Sources
+from jsorc_gitops.model.services import BuiltDefinition
+from jsorc_gitops.model.sources import Sources
 from tests.render.worktree import put
 from tests.waiting import wait_until
 

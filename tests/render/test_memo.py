@@ -4,15 +4,18 @@ from typing import Any
 
 import pytest
 
+from jsorc_gitops.model.sources import Sources
 from jsorc_gitops.render.memo import Memo, compute_key, format_memo, parse_memo
-from tests.render.builders import make_service
 
-MEMO = Memo(key="k", objects=3, warnings=("a", "ü"), document="{}\n", sources=("a.py", "data/"))
+MEMO = Memo(
+    key="k",
+    objects=3,
+    warnings=("a", "ü"),
+    sources=Sources(files=frozenset(["a.py", "data/"]), searched=frozenset(["lib/"])),
+)
 INPUTS: dict[str, Any] = {
-    "settings_text": "a",
-    "services": {"redis": make_service({"a.yaml": "x", "b.yaml": "y"})},
-    "on_disk": {"redis/A.yaml": "1"},
     "environments": ["staging"],
+    "files": "a",
     "sources": {"fleet/base.py": "1"},
     "program": "1",
 }
@@ -21,22 +24,15 @@ INPUTS: dict[str, Any] = {
 @pytest.mark.parametrize(
     "changed",
     [
-        {"settings_text": "b"},
-        {"services": {}},
-        {"services": {"redis": make_service({"a.yaml": "x", "b.yaml": "z"})}},
-        {"services": {"redis": make_service({"a.yaml": "xb.yaml", "b": "y"})}},
-        {"services": {"mail": make_service({"a.yaml": "x", "b.yaml": "y"}, name="mail")}},
-        {"on_disk": {"redis/A.yaml": "2"}},
-        {"on_disk": {}},
         {"environments": []},
+        {"files": "b"},
         {"sources": {"fleet/base.py": "2"}},
         {"sources": {}},
-        {"sources": {}, "on_disk": {"redis/A.yaml": "1", "fleet/base.py": "1"}},
         {"program": "2"},
     ],
 )
 def test_whatever_counts_makes_another_key(changed: dict[str, Any]) -> None:
-    """Another text, name, file or program anywhere is another rendering."""
+    """Other files, sources, environments or programs are another rendering."""
     assert compute_key(**(INPUTS | changed)) != compute_key(**INPUTS)
 
 
