@@ -68,11 +68,12 @@ def read_definitions(root: Path, *, folder: str = "templates") -> dict[str, Serv
     if not base.is_dir():
         return {}
     services = {}
+    same: dict[str, str] = {}  # a template that is copied into many folders is kept once
     for each in sorted(base.iterdir()):
         if each.is_dir() and not each.name.startswith("."):
             place = f"{folder}/{each.name}"
             # Git knows no empty folder, so a clone would render something else.
-            if texts := _read_texts(each, place):
+            if texts := {name: same.setdefault(text, text) for name, text in _read_texts(each, place).items()}:
                 services[each.name] = ServiceFiles(name=each.name, folder=place, texts=texts)
     return services
 

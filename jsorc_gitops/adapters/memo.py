@@ -77,7 +77,7 @@ def stamp_files(
     if written:
         newest = max(changed for _, _, changed in written.values())
         time.sleep(max(0, newest + _TICK - time.time_ns()) / _SECOND)
-    for name, status in sorted(_list_status(root, names), key=lambda each: each[0]):
+    for name, status in _list_status(root, names):
         changed = max(status.st_mtime_ns, status.st_ctime_ns)
         if stat.S_ISDIR(status.st_mode):
             digest.update(f"{name}/\0".encode(errors="surrogateescape"))
@@ -109,8 +109,9 @@ def _list_status(root: Path, names: Iterable[str]) -> Iterator[tuple[str, os.sta
 
 def _list_below(folder: str, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
     with os.scandir(folder) as entries:
-        for entry in entries:
-            name, status = f"{prefix}/{entry.name}", entry.stat(follow_symlinks=False)
-            yield name, status
-            if stat.S_ISDIR(status.st_mode):
-                yield from _list_below(entry.path, name)
+        listed = sorted(entries, key=lambda entry: entry.name)
+    for entry in listed:
+        name, status = f"{prefix}/{entry.name}", entry.stat(follow_symlinks=False)
+        yield name, status
+        if stat.S_ISDIR(status.st_mode):
+            yield from _list_below(entry.path, name)

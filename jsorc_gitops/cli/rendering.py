@@ -77,7 +77,7 @@ def render_inputs(inputs: Inputs, *, shifted: bool = False) -> "Rendering":
         inputs.services,
         inputs.on_disk,
         environments=inputs.environments,
-        schemas=read_kubernetes_schemas(),
+        schemas=read_kubernetes_schemas,
         python=python,
     )
     return replace(rendering, sources=python.sources)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import chain, repeat
+from sys import intern
 from typing import Any, NamedTuple
 
 from jsorc_gitops.model.scalars import WORDS, resolve_plain
@@ -97,6 +98,7 @@ def _read_mapping(advance: Callable[[], _Line], line: _Line, column: int) -> tup
         _, _, key, value, chomping, block, _ = line
         if not key or key in mapping or key in WORDS:
             raise _UnusualError
+        key = intern(key)  # it stands in object after object
         line = advance()
         below = len(line[0])
         if value:

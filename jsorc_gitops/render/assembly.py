@@ -31,7 +31,7 @@ class Tools:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderedTree:
-    """All of a tree, not linted yet; `objects` are those of each service before they were marked as ours."""
+    """All of a tree, not linted yet; `objects` are those of each service."""
 
     objects: Mapping[str, Sequence[Manifest]]
     manifests: Sequence[Manifest]
@@ -57,7 +57,8 @@ def render_tree(
     for name, manifests in objects.items():
         record = _make_record(built[name], manifests, settings)
         everything.append(make_record_manifest(record, settings, tree))
-        everything += [_mark(each, {SERVICE_LABEL: name, TREE_LABEL: tree}) for each in manifests]
+        objects[name] = [_mark(each, {SERVICE_LABEL: name, TREE_LABEL: tree}) for each in manifests]
+        everything += objects[name]
     everything.append(make_settings_manifest(settings, tree))
     everything += [_mark(each, {TREE_LABEL: tree}) for each in make_namespaces(everything)]
     allowed = frozenset(name for name, definition in definitions.items() if definition.plain_secrets)

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from jsorc_gitops.model.commits import DIGEST_TRAILER, SOURCE_TRAILER
 from jsorc_gitops.model.diff import Action, FieldDiff, ObjectDiff, diff_objects, is_record
 from jsorc_gitops.model.masks import is_secret
 from jsorc_gitops.model.objects import SERVICE_LABEL, Manifest, ObjectRef
@@ -52,6 +51,8 @@ def format_message(
     changes: Sequence[ServiceChange], *, source: str, digest: str, version: str, allow_prune: Collection[str] = ()
 ) -> str:
     """A commit message: a subject, a paragraph per service, trailers that git interpret-trailers reads."""
+    from jsorc_gitops.model.commits import DIGEST_TRAILER, SOURCE_TRAILER
+
     # Without changed objects it is a consent, or the files' layout of another version of jsorc.
     silent = f"allow pruning {', '.join(sorted(allow_prune))}" if allow_prune else "files"
     subject = "render: " + ("; ".join(change.summary for change in changes) or silent)

@@ -3,7 +3,7 @@
 Everything is made in memory and compared before the first write; nothing changed means nothing written.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
@@ -85,17 +85,37 @@ def render(
     on_disk: Files,
     *,
     python: PythonDefinitions,
-    schemas: str,
+    schemas: Callable[[], str],
     environments: Collection[str] = (),
 ) -> Rendering:
     """Render everything, or these environments alone, and compare it with what lies in rendered/ now."""
     settings = parse_settings(settings_text, source="jsorc.yaml", services=services)
+    trees, findings = _render_trees(settings, services, environments, schemas=schemas, python=python)
+    if errors := [each for each in findings if each.severity == "error"]:
+        raise FindingsError(errors)
+    files = {
+        f"{compute_folder(tree)}{path}": text
+        for tree, manifests in trees.items()
+        for path, text in format_tree(manifests.values(), tree=tree).items()
+    }
+    folders = tuple(f"{name}/" for name in environments) or ("",)
+    return replace(compare(files, trees, on_disk, folders=folders), findings=findings)
+
+
+def _render_trees(
+    settings: Settings,
+    services: Mapping[str, ServiceFiles],
+    environments: Collection[str],
+    *,
+    schemas: Callable[[], str],
+    python: PythonDefinitions,
+) -> tuple[dict[str, Manifests], tuple[Finding, ...]]:
+    """The objects of every tree, and what the lint says of them."""
     tools = Tools(templates=TemplateRenderer(), python=python)
-    known = Schemas(schemas)
+    known = Schemas(schemas())
     findings: list[Finding] = []
     clusters: dict[str, str] = {}
     trees: dict[str, Manifests] = {}
-    files: dict[str, str] = {}
     for name in _select_trees(settings, environments):
         tree = name or DEFAULT_TREE
         scoped = settings.in_environment(name) if name else settings
@@ -103,14 +123,8 @@ def render(
         findings += check_tree(rendered.objects, schemas=known, plain_secrets=rendered.plain_secrets)
         clusters[tree] = scoped.cluster
         trees[tree] = {each.ref: each for each in rendered.manifests}
-        below = compute_folder(tree)
-        files |= {f"{below}{path}": text for path, text in format_tree(trees[tree].values(), tree=tree).items()}
     findings += check_trees({tree: [*each.values()] for tree, each in trees.items()}, clusters=clusters)
-    if errors := [each for each in findings if each.severity == "error"]:
-        raise FindingsError(errors)
-    folders = tuple(f"{name}/" for name in environments) or ("",)
-    rendering = compare(files, trees, on_disk, folders=folders)
-    return replace(rendering, findings=tuple(findings))
+    return trees, tuple(findings)
 
 
 def compare(files: Files, trees: Mapping[str, Manifests], on_disk: Files, *, folders: Sequence[str]) -> Rendering:

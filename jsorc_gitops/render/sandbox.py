@@ -58,12 +58,12 @@ class Sandbox:
 
     def __init__(self) -> None:
         self._environment = Environment()
-        self._codes: dict[str, CodeType] = {}
+        self._templates: dict[str, jinja2.Template] = {}
 
     def enter(self, files: ServiceFiles) -> None:
         """From now on, these are the files that templates are taken from and may include."""
         self._folder = files.folder
-        self._environment.loader = _Folder(files, self._codes)
+        self._environment.loader = _Folder(files, self._templates)
 
     def render_text(self, name: str, context: Mapping[str, Any]) -> str:
         """What a template of the folder makes; raise DefinitionError with file and line."""
@@ -155,35 +155,36 @@ class Environment(ImmutableSandboxedEnvironment):
 
 
 class _Folder(jinja2.BaseLoader):
-    """The files of one service, and nothing else."""
+    """The files of one service, and nothing else; templates of the same text are one, whoever has it."""
 
-    def __init__(self, files: ServiceFiles, codes: dict[str, CodeType]) -> None:
+    def __init__(self, files: ServiceFiles, templates: dict[str, jinja2.Template]) -> None:
         self._files = files
-        self._codes = codes
-        self._templates: dict[str, jinja2.Template] = {}
+        self._templates = templates
 
     def load(self, environment: jinja2.Environment, name: str, globals: Any = None) -> jinja2.Template:  # noqa: A002
-        if name not in self._templates:
-            if name not in self._files.texts:
-                raise jinja2.TemplateNotFound(name)
-            template = jinja2.Template.from_code(environment, self._compile(environment, name), globals)
-            template.filename = f"{self._files.folder}/{name}"
-            self._templates[name] = template
-        return self._templates[name]
+        text = self._files.texts.get(name)
+        if text is None:
+            raise jinja2.TemplateNotFound(name)
+        place = f"{self._files.folder}/{name}"
+        if text not in self._templates:
+            code = _compile(environment, text, place)
+            self._templates[text] = jinja2.Template.from_code(environment, code, globals)
+        template = self._templates[text]
+        template.name, template.filename = name, place
+        # What an import had made of it for another service cost steps that this one has not paid.
+        template._module = None  # noqa: SLF001
+        return template
 
-    def _compile(self, environment: jinja2.Environment, name: str) -> CodeType:
-        text = self._files.texts[name]
-        if text not in self._codes:
-            place = f"{self._files.folder}/{name}"
-            try:
-                self._codes[text] = environment.compile_text(text)  # type: ignore[attr-defined]
-            except jinja2.TemplateSyntaxError as error:
-                raise DefinitionError(f"{place}:{error.lineno}: {error.message}") from error
-            except (SyntaxError, RecursionError, MemoryError) as error:
-                raise DefinitionError(f"{place}: blocks or expressions lie too deep in each other") from error
-            except ValueError as error:
-                raise DefinitionError(f"{place}: {error}") from error
-        return self._codes[text]
+
+def _compile(environment: Any, text: str, place: str) -> CodeType:
+    try:
+        return environment.compile_text(text)  # type: ignore[no-any-return]
+    except jinja2.TemplateSyntaxError as error:
+        raise DefinitionError(f"{place}:{error.lineno}: {error.message}") from error
+    except (SyntaxError, RecursionError, MemoryError) as error:
+        raise DefinitionError(f"{place}: blocks or expressions lie too deep in each other") from error
+    except ValueError as error:
+        raise DefinitionError(f"{place}: {error}") from error
 
 
 def _make_dict(*args: Any, **kwargs: Any) -> dict[Any, Any]:

@@ -35,7 +35,7 @@ class Renderer:
     def render(self, folder: TreeFolder) -> publish.Rendering:
         python = PythonDefinitions(self.root)
         texts = read_settings_text(self.root), read_definitions(self.root)
-        return publish.render(*texts, folder.read_tree(), python=python, schemas=read_kubernetes_schemas())
+        return publish.render(*texts, folder.read_tree(), python=python, schemas=read_kubernetes_schemas)
 
     def commit(self, *, allow_prune: Sequence[str] = ()) -> str | None:
         folder = TreeFolder(self.root / FOLDER)

@@ -15,7 +15,7 @@ from jsorc_gitops.render.templates import TemplateRenderer
 
 PYTHON = PythonDefinitions(Path("nowhere"))
 # What a rendering needs besides definitions.
-TOOLS: Any = {"python": PYTHON, "schemas": read_kubernetes_schemas()}
+TOOLS: Any = {"python": PYTHON, "schemas": read_kubernetes_schemas}
 
 REDIS = """\
 apiVersion: apps/v1
