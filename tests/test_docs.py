@@ -9,7 +9,7 @@ import pytest
 from jsorc_gitops import cli, errors
 from jsorc_gitops.adapters.files import read_definitions
 from jsorc_gitops.adapters.python import PythonDefinitions
-from jsorc_gitops.cli.render import EXIT_DIFFERENCES
+from jsorc_gitops.cli.modes import EXIT_DIFFERENCES
 from jsorc_gitops.errors import DefinitionError, JsorcError, SettingsError
 from jsorc_gitops.model.jaseci import parse_credentials
 from jsorc_gitops.model.objects import ObjectRef
