@@ -51,10 +51,9 @@ class MemoFile:
 
 def get_program_stamp() -> str:
     """What changes when jsorc does, or Python, or what is installed beside it: sizes and times."""
-    ours = sorted(_PACKAGE.rglob("*.py"))
-    libraries = [Path(each) for each in sys.path if each.endswith("-packages")]
-    stats = [path.stat() for path in (*ours, *libraries)]
-    return f"{sys.version} {[(each.st_size, each.st_mtime_ns) for each in stats]}"
+    libraries = [os.stat(each) for each in sys.path if each.endswith("-packages")]  # noqa: PTH116 - texts
+    ours = [status for name, status in _list_below(str(_PACKAGE), "") if name.endswith(".py")]
+    return f"{sys.version} {[(each.st_size, each.st_mtime_ns) for each in (*libraries, *ours)]}"
 
 
 def stamp_file(handle: int) -> Stamp:
@@ -78,19 +77,18 @@ def stamp_files(
         newest = max(changed for _, _, changed in written.values())
         time.sleep(max(0, newest + _TICK - time.time_ns()) / _SECOND)
     for name, status in _list_status(root, names):
-        changed = max(status.st_mtime_ns, status.st_ctime_ns)
         if stat.S_ISDIR(status.st_mode):
             digest.update(f"{name}/\0".encode(errors="surrogateescape"))
             continue
         if not stat.S_ISREG(status.st_mode):
             return None
+        inode, size, changed, moved = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
         if name in written:
-            if written[name] != (status.st_ino, status.st_size, status.st_mtime_ns):
+            if written[name] != (inode, size, changed):
                 return None
-        elif before is not None and changed + _find_tick(changed) > before:
+        elif before is not None and max(changed, moved) + _find_tick(max(changed, moved)) > before:
             return None
-        times = f"{status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"
-        digest.update(f"{name}\0{times}\0".encode(errors="surrogateescape"))
+        digest.update(f"{name}\0{inode} {size} {changed} {moved}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

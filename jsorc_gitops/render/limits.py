@@ -98,6 +98,13 @@ class Limits:
                 self._refuse(each)
         return below
 
+    def weigh_text(self, value: str) -> str:
+        """The same for a text, which most values are."""
+        self._left -= 1 + len(value) // CHARACTERS
+        if self._left < 0:
+            self.spend(0)
+        return value
+
     def weigh_any(self, value: Any) -> Any:
         self.weigh(value)
         return value

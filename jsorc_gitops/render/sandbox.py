@@ -149,6 +149,8 @@ class Environment(ImmutableSandboxedEnvironment):
 
     @pass_eval_context  # else Jinja2 would print constants while compiling
     def _finalize(self, _: object, value: Any) -> Any:
+        if type(value) is str:
+            return self.limits.weigh_text(value)
         if value is None:
             return "null"  # Python's word for it would be a text to YAML
         return self.limits.weigh_plain(value)
