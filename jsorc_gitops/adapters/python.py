@@ -7,9 +7,7 @@ so nothing secret, and nothing that differs from one machine to the next.
 import json
 import os
 import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -56,6 +54,9 @@ class PythonDefinitions:
         Imports from `folder` (templates/NAME), the repository, then the interpreter's own packages. Raises
         DefinitionError that names the definition, what is wrong, and the line in its code.
         """
+        # Most repositories have no definition in Python, and pay for neither.
+        import tempfile
+
         where = f"{folder}/service.yaml: python {name}" if folder else f"python {name}"
         folders = [str(self._root / folder), str(self._root)] if folder else [str(self._root)]
         with tempfile.TemporaryDirectory(prefix="jsorc-python-", ignore_cleanup_errors=True) as scratch:
@@ -75,6 +76,8 @@ class PythonDefinitions:
 
     def _run(self, request: Mapping[str, Any], *, scratch: Path, printed: Path) -> int:
         """The exit status of a child with this request; whatever it started is gone then, too."""
+        import subprocess
+
         # Somewhere to stay: what a definition writes (Jaseci: its logs) must not end up in the repository.
         place = scratch / "work"
         place.mkdir()

@@ -118,10 +118,10 @@ class TextPrinter:
         before: Mapping[str, str],
     ) -> None:
         """A line for each object that changed, or every field."""
-        from jsorc_gitops.render.outcome import compare_files
-        from jsorc_gitops.render.wording import format_diff
-
         if self.whole:
+            from jsorc_gitops.render.outcome import compare_files
+            from jsorc_gitops.render.wording import format_diff
+
             key = inputs.read_mask_key()
             for comparison in compare_files(rendering, before, against="", mask_key=key):
                 for diff in comparison.diffs:
