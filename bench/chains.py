@@ -25,6 +25,10 @@ PEERS = ("kapitan", "kadet", "kustomize")
 KUSTOMIZE_SLOW, KUSTOMIZE_ROUNDS = 5000, 2
 # Above, only `jsorc render` is measured: a peer would take minutes a run.
 LARGEST_WITH_PEERS = 5000
+# Above, it says no more: nearly all its time goes into compiling templates.
+LARGEST_DISTINCT = 1000
+
+UNLINTED = Path(__file__).with_name("unlinted.py")
 
 FIRST, UNCHANGED, CHANGED = "first run", "nothing changed", "one service changed"
 
@@ -79,7 +83,9 @@ def make_startup(bench: Bench) -> Chain:
 def make_chains(bench: Bench, *, without: frozenset[str] = frozenset()) -> Iterator[Chain]:
     """Every tool's chain for one size, `without` those of PEERS."""
     yield _make_render(bench, "shared")
-    yield _make_render(bench, "distinct")
+    yield _make_unlinted(bench)
+    if bench.size <= LARGEST_DISTINCT:
+        yield _make_render(bench, "distinct")
     if bench.size > LARGEST_WITH_PEERS:
         return
     yield _make_commit(bench)
@@ -93,7 +99,7 @@ def make_chains(bench: Bench, *, without: frozenset[str] = frozenset()) -> Itera
 
 def _make_render(bench: Bench, variant: Variant) -> Chain:
     root = bench.scratch / f"jsorc-{variant}"
-    step = _make_jsorc_step(bench, root, "render", f"jsorc render, {variant}")
+    step = _make_jsorc_step(bench, root, (bench.tools.jsorc, "render"), f"jsorc render, {variant}")
     return Chain(
         steps=(
             step(FIRST, prepare=lambda: _fill(bench, root, partial(write_jsorc, variant=variant))),
@@ -101,6 +107,14 @@ def _make_render(bench: Bench, variant: Variant) -> Chain:
             step(CHANGED, prepare=lambda: change_service(root)),
         )
     )
+
+
+def _make_unlinted(bench: Bench) -> Chain:
+    root = bench.scratch / "jsorc-unlinted"
+    command = (bench.tools.python, "-P", UNLINTED, "render")
+    step = _make_jsorc_step(bench, root, command, "jsorc render, shared, without lint")
+    prepare = partial(_fill, bench, root, partial(write_jsorc, variant="shared"))
+    return Chain(steps=(step(FIRST, prepare=prepare),))
 
 
 def _make_commit(bench: Bench) -> Chain:
@@ -126,7 +140,8 @@ def _make_commit(bench: Bench) -> Chain:
         if git("status", "--porcelain") or git("rev-list", "--count", "HEAD").strip() != str(commits):
             raise CheckError(f"{root} is not clean, or has not {commits} commits")
 
-    step = _make_jsorc_step(bench, root, "render --commit", "jsorc render --commit, shared")
+    command = (bench.tools.jsorc, "render", "--commit")
+    step = _make_jsorc_step(bench, root, command, "jsorc render --commit, shared")
     return Chain(
         steps=(
             step(FIRST, prepare=prepare_first, also=partial(check, 2)),
@@ -136,7 +151,7 @@ def _make_commit(bench: Bench) -> Chain:
     )
 
 
-def _make_jsorc_step(bench: Bench, root: Path, words: str, name: str) -> Callable[..., Step]:
+def _make_jsorc_step(bench: Bench, root: Path, command: tuple[str | Path, ...], name: str) -> Callable[..., Step]:
     output = root / "rendered"
 
     def make(kind: str, prepare: Callable[[], None] = _nothing, also: Callable[[], None] = _nothing) -> Step:
@@ -146,7 +161,7 @@ def _make_jsorc_step(bench: Bench, root: Path, words: str, name: str) -> Callabl
 
         return Step(
             name=f"{name}, {kind}",
-            command=(bench.tools.jsorc, *words.split()),
+            command=command,
             folder=root,
             output=output,
             prepare=prepare,

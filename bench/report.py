@@ -12,7 +12,7 @@ from bench.measure import Sample
 Figure = Literal["wall", "rss"]
 Runs = dict[tuple[str, int], list[Sample]]  # by command and size
 
-SHARED, DISTINCT = f"jsorc render, shared, {FIRST}", f"jsorc render, distinct, {FIRST}"
+SHARED = f"jsorc render, shared, {FIRST}"
 COMMIT = f"jsorc render --commit, shared, {FIRST}"
 KAPITAN, KUSTOMIZE = "kapitan", "kubectl kustomize"
 
@@ -53,7 +53,7 @@ def compute_bars(samples: Sequence[Sample]) -> list[Bar]:
                 most=0.5,
                 figure="rss",
             )
-            for ours in (SHARED, DISTINCT, COMMIT)
+            for ours in (SHARED, COMMIT)
         ),
         _compare(runs, "jsorc --help / python -c pass", ("jsorc --help", 0), ("python -c pass", 0), most=4.5),
         *_compute_growth(runs),
@@ -97,14 +97,14 @@ def _compare_with_peers(runs: Runs) -> Iterator[Bar]:
         (5000, KAPITAN, 8),
         (5000, KUSTOMIZE, 20),
     ):
-        for ours in (SHARED, DISTINCT, COMMIT):
+        for ours in (SHARED, COMMIT):
             claim = f"{size:,}: {peer} / {_shorten(ours)}"
             yield _compare(runs, claim, (peer, size), (ours, size), least=least)
 
 
 def _compare_with_first(runs: Runs) -> Iterator[Bar]:
     for size in (1000, 5000):
-        for first in (SHARED, DISTINCT, COMMIT):
+        for first in (SHARED, COMMIT):
             claim = f"{size:,}: {UNCHANGED} / {first.replace(f', {FIRST}', '')}"
             again = first.replace(FIRST, UNCHANGED)
             yield _compare(runs, claim, (again, size), (first, size), most=0.25)
@@ -112,19 +112,18 @@ def _compare_with_first(runs: Runs) -> Iterator[Bar]:
 
 def _compute_growth(runs: Runs) -> Iterator[Bar]:
     figures: dict[Figure, str] = {"wall": "time", "rss": "peak RSS"}
-    for name in (SHARED, DISTINCT):
-        for figure, word in figures.items():
-            claim = f"{word} of {_shorten(name)}: 20,000 / 5,000"
-            most = LINEAR_TO / 5000 * NEARLY
-            yield _compare(runs, claim, (name, LINEAR_TO), (name, 5000), most=most, figure=figure)
-            sizes = sorted(size for command, size in runs if command == name and size >= LINEAR_FROM)
-            claim = f"{word} of {_shorten(name)}: exponent from 1,000 to 20,000"
-            bar = Bar(claim=claim, bar=f"<= {NEARLY}")
-            if len(sizes) > 1 and sizes[-1] >= LINEAR_TO:
-                middles = [_middle(runs[name, size], figure) for size in sizes]
-                slope = linear_regression(list(map(math.log, sizes)), list(map(math.log, middles))).slope
-                bar = Bar(claim=claim, bar=bar.bar, measured=round(slope, 3), met=slope <= NEARLY)
-            yield bar
+    for figure, word in figures.items():
+        claim = f"{word} of {_shorten(SHARED)}: 20,000 / 5,000"
+        most = LINEAR_TO / 5000 * NEARLY
+        yield _compare(runs, claim, (SHARED, LINEAR_TO), (SHARED, 5000), most=most, figure=figure)
+        sizes = sorted(size for command, size in runs if command == SHARED and size >= LINEAR_FROM)
+        claim = f"{word} of {_shorten(SHARED)}: exponent from 1,000 to 20,000"
+        bar = Bar(claim=claim, bar=f"<= {NEARLY}")
+        if len(sizes) > 1 and sizes[-1] >= LINEAR_TO:
+            middles = [_middle(runs[SHARED, size], figure) for size in sizes]
+            slope = linear_regression(list(map(math.log, sizes)), list(map(math.log, middles))).slope
+            bar = Bar(claim=claim, bar=bar.bar, measured=round(slope, 3), met=slope <= NEARLY)
+        yield bar
 
 
 def _compare(
