@@ -136,7 +136,7 @@ def test_checker(spoil: Any, complaint: str) -> None:
 
 
 def test_chains(bench: Bench) -> None:
-    """One command runs all of jsorc's chains, first, unchanged, changed, unlinted and committed, and checks them."""
+    """One command runs all of jsorc's chains: first, unchanged, changed, unlinted, committed; and checks them."""
     chains = make_chains(bench, without=frozenset({"kapitan", "kadet", "kustomize"}))
 
     samples = measure_chains(bench, chains, rounds=1)
