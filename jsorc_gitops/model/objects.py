@@ -158,19 +158,21 @@ def parse_manifest(body: object, *, where: str) -> Manifest:
     if not isinstance(body, Mapping):
         raise DefinitionError(f"{where}: a Kubernetes object is a mapping, this is {_kind_of(body)}")
     metadata = body.get("metadata")
-    name = metadata.get("name") if isinstance(metadata, Mapping) else None
-    fields = {"apiVersion": body.get("apiVersion"), "kind": body.get("kind"), "metadata.name": name}
-    for key, value in fields.items():
+    if not isinstance(metadata, Mapping):
+        metadata = {}
+    api_version: Any
+    kind: Any
+    name: Any
+    api_version, kind, name = body.get("apiVersion"), body.get("kind"), metadata.get("name")
+    for key, value in (("apiVersion", api_version), ("kind", kind), ("metadata.name", name)):
         if not isinstance(value, str) or not value:
             raise DefinitionError(f"{where}: {key} is missing or not a text; every object needs one")
-    api_version, kind, name = (str(value) for value in fields.values())
-    namespace = metadata.get("namespace") or "" if isinstance(metadata, Mapping) else ""
+    namespace = metadata.get("namespace") or ""
     if not isinstance(namespace, str):
         raise DefinitionError(f"{where}: metadata.namespace is not a text")
     for key in ("labels", "annotations"):
-        _check_texts(
-            metadata.get(key) if isinstance(metadata, Mapping) else None, where=f"{where}: metadata.{key}"
-        )
+        if metadata.get(key) is not None:
+            _check_texts(metadata[key], where=f"{where}: metadata.{key}")
     ref = ObjectRef(group=parse_group(api_version), kind=kind, namespace=namespace, name=name)
     return Manifest(ref=ref, api_version=api_version, body=body, where=where)
 
@@ -192,8 +194,6 @@ def sort_key(ref: ObjectRef) -> tuple[int, int, ObjectRef]:
 
 
 def _check_texts(value: object, *, where: str) -> None:
-    if value is None:
-        return
     if not isinstance(value, Mapping):
         raise DefinitionError(f"{where} is not a mapping")
     for key, text in value.items():
