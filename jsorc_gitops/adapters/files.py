@@ -22,6 +22,7 @@ _PACKAGE = Path(__file__).parents[1]
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _LARGEST = 16 << 20  # bytes of one file; the largest real manifests have half a megabyte
 
+_OF_SERVICES = frozenset([".yaml", ".yml", ".j2"])  # how files end that would be left out beside the folders
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
 
 
@@ -70,6 +71,8 @@ def read_definitions(root: Path, *, folder: str = "templates") -> dict[str, Serv
     services = {}
     same: dict[str, str] = {}  # a template that is copied into many folders is kept once
     for each in sorted(base.iterdir()):
+        if each.suffix in _OF_SERVICES and not each.is_dir():
+            raise DefinitionError(f"{folder}/{each.name}: belongs to no service; move it into {folder}/NAME/")
         if each.is_dir() and not each.name.startswith("."):
             place = f"{folder}/{each.name}"
             # Git knows no empty folder, so a clone would render something else.

@@ -26,6 +26,11 @@ def print_warnings(warnings: Sequence[str]) -> None:
         click.echo(f"warning: {warning}", err=True)
 
 
+def print_notes(notes: Sequence[str]) -> None:
+    for note in notes:
+        click.echo(f"note: {note}", err=True)
+
+
 class TextPrinter:
     """Says it at once; `whole` tells every field, `comment` a comparison as for a pull request."""
 
@@ -43,6 +48,7 @@ class TextPrinter:
 
     def tell_rendered(self, rendering: "Rendering") -> None:
         print_warnings(rendering.warnings)
+        print_notes(rendering.notes)
 
     def tell_files(self, inputs: "Inputs", rendering: "Rendering", *, written: bool) -> None:
         """What differs from rendered/ as it lay there."""
@@ -54,6 +60,9 @@ class TextPrinter:
         words = ((diff.added, "added"), (diff.changed, "changed"), (diff.removed, "removed"))
         counts = [f"{len(paths)} {word}" for paths, word in words if paths]
         verb = "was" if written else "would be"
+        if not written:
+            for edit in rendering.format_edits():
+                click.echo(f"{edit}: move the edit to templates/, or overwrite it with --force")
         click.echo(f"rendered/ {verb} written: {', '.join(counts)} of {len(rendering.files)} files.")
 
     def tell_comparison(
@@ -146,6 +155,7 @@ class JsonPrinter:
 
     def tell_rendered(self, rendering: "Rendering") -> None:
         print_warnings(rendering.warnings)
+        print_notes(rendering.notes)
         self._outcome = replace(self._outcome, rendering=rendering)
 
     def tell_files(self, inputs: "Inputs", rendering: "Rendering", *, written: bool) -> None:

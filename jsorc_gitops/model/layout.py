@@ -118,7 +118,12 @@ def format_tree(manifests: Iterable[Manifest], *, tree: str) -> dict[str, str]:
 
 def is_ours(path: str, text: str) -> bool:
     """Whether a file was written by `jsorc render`: its first line says so, or a killed run left it."""
-    return text.startswith(_MARK) or _SCRATCH.match(path) is not None
+    return text.startswith(_MARK) or _SCRATCH.match(path) is not None or is_conflicted(text)
+
+
+def is_conflicted(text: str) -> bool:
+    """Whether a file of ours holds a merge conflict: no two of them begin alike, so it is in the first line."""
+    return text.startswith("<<<<<<< ") and text.partition("\n")[2].startswith(_MARK)
 
 
 def is_edited(path: str, text: str) -> bool:

@@ -99,7 +99,10 @@ def parse_definition(
                 reset.fail(f"must be jaseci or none, not {other!r}", "via")
     values = fields.plain("values")
     if environment:
-        values = merge_values(values, _read_fields(files, f"values.{environment}.yaml").mapping)
+        over = _read_fields(files, f"values.{environment}.yaml")
+        if [*over.mapping] == ["values"] and "values" not in values:
+            over.fail("the values stand here at the top, without this key around them", "values")
+        values = merge_values(values, over.mapping)
     return ServiceDefinition(
         name=files.name,
         values=values,

@@ -18,7 +18,7 @@ from jsorc_gitops.render.namespaces import (
 )
 from jsorc_gitops.render.placeholders import resolve_placeholders
 from jsorc_gitops.render.python import PythonDefinitions, render_python
-from jsorc_gitops.render.templates import TemplateRenderer
+from jsorc_gitops.render.templates import VALUES, TemplateRenderer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +63,18 @@ def render_tree(
     everything += [_mark(each, {TREE_LABEL: tree}) for each in make_namespaces(everything)]
     allowed = frozenset(name for name, definition in definitions.items() if definition.plain_secrets)
     return RenderedTree(objects=objects, manifests=everything, plain_secrets=allowed)
+
+
+def check_environments(services: Mapping[str, ServiceFiles], environments: Container[str]) -> None:
+    """Raise DefinitionError where values are for an environment that is none: nobody would read them."""
+    strays = [
+        f"{files.folder}/{name}: jsorc.yaml has no environment {match[1]!r}, so these values would be left out"
+        for files in services.values()
+        for name in sorted(files.texts)
+        if (match := VALUES.match(name)) and match[1] not in environments
+    ]
+    if strays:
+        raise DefinitionError("\n".join(strays))
 
 
 def _find_environment(tree: str) -> str:

@@ -10,10 +10,10 @@ from jsorc_gitops.errors import JsorcError
 from jsorc_gitops.model.diff import diff_objects
 from jsorc_gitops.model.layout import FOLDER, Files, TreeDiff, compute_folder, is_ours
 from jsorc_gitops.model.masks import mask_manifests
-from jsorc_gitops.model.settings import DEFAULT_TREE
 from jsorc_gitops.render.changes import summarize_diffs
 from jsorc_gitops.render.delivery import Delivery
 from jsorc_gitops.render.findings import Finding, FindingsError
+from jsorc_gitops.render.notes import find_gone_trees
 from jsorc_gitops.render.publish import Rendering, diff_meaning, read_touched
 from jsorc_gitops.render.report import Comparison, find_refused, make_comparison
 
@@ -62,9 +62,7 @@ def compare_files(
     What a cluster would say of it is not looked for.
     """
     touched = {*rendering.diff.added, *rendering.diff.changed, *rendering.diff.removed}
-    # Every tree has its settings, and no service a file of that name.
-    gone = [path.rpartition("/")[0] for path in rendering.diff.removed if f"/{path}".endswith("/settings.yaml")]
-    trees = sorted({*(name or DEFAULT_TREE for name in gone), *rendering.trees})
+    trees = sorted({*find_gone_trees(rendering.diff), *rendering.trees})
     folders = [folder for tree in trees if (folder := compute_folder(tree))]
     comparisons = []
     for tree in trees:

@@ -18,6 +18,7 @@ from jsorc_gitops.model.layout import (
     compute_path,
     diff_files,
     format_tree,
+    is_conflicted,
     is_edited,
     is_ours,
 )
@@ -27,11 +28,12 @@ from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, parse_settings
 from jsorc_gitops.model.sources import Sources
 from jsorc_gitops.model.tree import find_trees, hash_value
 from jsorc_gitops.model.yaml import parse_documents
-from jsorc_gitops.render.assembly import Tools, render_tree
+from jsorc_gitops.render.assembly import Tools, check_environments, render_tree
 from jsorc_gitops.render.changes import ServiceChange, diff_manifests
 from jsorc_gitops.render.findings import Finding, FindingsError
 from jsorc_gitops.render.kinds import Schemas
 from jsorc_gitops.render.lint import check_tree, check_trees
+from jsorc_gitops.render.notes import compute_notes
 from jsorc_gitops.render.python import PythonDefinitions
 from jsorc_gitops.render.templates import TemplateRenderer
 
@@ -59,7 +61,9 @@ class Rendering:
     changes: tuple[ServiceChange, ...]
     strangers: tuple[str, ...]  # files in these folders that jsorc did not write
     edited: tuple[str, ...]  # files of ours that somebody changed, and that are not what would be written
+    conflicted: frozenset[str] = frozenset()  # those of them that hold a merge conflict
     findings: tuple[Finding, ...] = ()  # what the lint warns of
+    notes: tuple[str, ...] = ()  # what this change does besides, and nobody may expect
     sources: Sources = field(default_factory=Sources)  # what Python definitions were made from
 
     @property
@@ -68,6 +72,11 @@ class Rendering:
             *map(str, self.findings),
             *(f"{FOLDER}/{path} was not written by jsorc and belongs to no service" for path in self.strangers),
         )
+
+    def format_edits(self) -> list[str]:
+        """What happened to each file that is not as jsorc wrote it."""
+        happened = dict.fromkeys(self.conflicted, "has a merge conflict")
+        return [f"{FOLDER}/{path} {happened.get(path, 'was edited by hand')}" for path in self.edited]
 
     @property
     def tree_folders(self) -> list[str]:
@@ -90,6 +99,7 @@ def render(
 ) -> Rendering:
     """Render everything, or these environments alone, and compare it with what lies in rendered/ now."""
     settings = parse_settings(settings_text, source="jsorc.yaml", services=services)
+    check_environments(services, settings.environments)
     trees, findings = _render_trees(settings, services, environments, schemas=schemas, python=python)
     if errors := [each for each in findings if each.severity == "error"]:
         raise FindingsError(errors)
@@ -99,7 +109,8 @@ def render(
         for path, text in format_tree(manifests.values(), tree=tree).items()
     }
     folders = tuple(f"{name}/" for name in environments) or ("",)
-    return replace(compare(files, trees, on_disk, folders=folders), findings=findings)
+    rendering = compare(files, trees, on_disk, folders=folders)
+    return replace(rendering, findings=findings, notes=compute_notes(rendering.diff, rendering.trees, settings))
 
 
 def _render_trees(
@@ -150,6 +161,7 @@ def compare(files: Files, trees: Mapping[str, Manifests], on_disk: Files, *, fol
         edited=tuple(
             path for path in (*diff.changed, *diff.removed) if ours[path] and is_edited(path, ours[path])
         ),
+        conflicted=frozenset(path for path, text in ours.items() if is_conflicted(text)),
     )
 
 
@@ -164,7 +176,7 @@ def check_edits(rendering: Rendering, *, force: bool, where: str = "") -> None:
     """Raise TreeError that names every edit by hand that writing would undo, unless `force`."""
     if rendering.edited and not force:
         place = f"{where}: " if where else ""
-        names = "\n".join(f"{place}{FOLDER}/{path} was edited by hand" for path in rendering.edited)
+        names = "\n".join(f"{place}{each}" for each in rendering.format_edits())
         raise TreeError(
             f"{names}\nmove the edits to templates/, or overwrite them with --force; nothing was written"
         )

@@ -100,6 +100,9 @@ def format_text(comparisons: Sequence[Comparison], *, allow: Collection[str], wh
                 lines += [f"  {line}" for line in change.lines]
     if refused := find_refused(comparisons, allow):
         lines.append(f"{len(refused)} not allowed; --allow takes a rule, an object or a service, as named above")
+    dangers = [each for one in comparisons for each in one.dangers if each.rule != NOTE]
+    idle = [each for each in allow if not any(allowed(danger, [each]) for danger in dangers)]
+    lines += [f"--allow {clean_text(each)} allows nothing here" for each in idle]
     return lines
 
 

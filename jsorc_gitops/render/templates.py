@@ -17,7 +17,7 @@ PLAIN_SUFFIX = ".yaml"
 
 _NEARLY = (".yml", ".yml.j2", ".yaml.jinja", ".yaml.jinja2")  # what somebody who means the above may write
 
-_VALUES = re.compile(r"values\.[^.]+\.yaml\Z")  # values.<env>.yaml
+VALUES = re.compile(r"values\.([^.]+)\.yaml\Z")  # values.<env>.yaml
 
 
 class TemplateRenderer:
@@ -41,7 +41,7 @@ class TemplateRenderer:
         collector = Collector()
         manifests: list[Manifest] = []
         for name in sorted(files.texts):
-            if name != "service.yaml" and not _VALUES.match(name):
+            if name != "service.yaml" and not VALUES.match(name):
                 with collector:
                     self._render_file(files, name, context, manifests, collector)
         collector.check()

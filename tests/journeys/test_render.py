@@ -11,7 +11,7 @@ from jsorc_gitops.cli import run
 from jsorc_gitops.render import publish
 from tests.render.builders import REDIS, make_object
 from tests.render.commands import Outcome, start
-from tests.render.worktree import Worktree
+from tests.render.worktree import Worktree, put
 
 ROOT = Path(__file__).parents[2]
 
@@ -264,8 +264,9 @@ def test_the_bytes_do_not_depend_on_the_machine(small: Worktree) -> None:
 
 
 @pytest.mark.usefixtures("small")
-def test_our_own_bug(jsorc: Jsorc, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_own_bug(small: Worktree, jsorc: Jsorc, monkeypatch: pytest.MonkeyPatch) -> None:
     """What we did not foresee is exit code 3 and a log with the traceback, which the user does not see."""
+    put(small.root, {"templates/redis/note.txt": "so that it is rendered\n"})
     monkeypatch.setattr(publish, "render", lambda *_, **__: 1 / 0)
 
     outcome = jsorc("render")
