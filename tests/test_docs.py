@@ -81,6 +81,16 @@ def test_make_targets() -> None:
     assert {"demo", "test"} <= named <= targets
 
 
+def test_environment_keys() -> None:
+    """Every key that an environment may have is named where environments are described."""
+    with pytest.raises(SettingsError) as caught:
+        parse_settings("environments: {name: {zzzzzz: 1}}", source="jsorc.yaml")
+
+    section = TEXT["docs/settings.md"].partition("### `environments`")[2].partition("\n### ")[0]
+    for key in list_known_keys(str(caught.value)):
+        assert f"`{key}`" in section, key
+
+
 @pytest.mark.parametrize(
     ("above", "text"),
     [

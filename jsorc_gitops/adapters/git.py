@@ -13,7 +13,7 @@ from pathlib import Path
 from jsorc_gitops.adapters.git_command import Git, GitError
 from jsorc_gitops.adapters.git_objects import read_files, write_commit
 from jsorc_gitops.adapters.git_remote import Remote
-from jsorc_gitops.adapters.git_status import list_dirty
+from jsorc_gitops.adapters.git_status import list_dirty, list_unwatched
 from jsorc_gitops.errors import RepositoryError
 from jsorc_gitops.model.commits import Commit
 
@@ -102,6 +102,10 @@ class Repository:
         told on request, except hidden ones and what Python leaves in __pycache__.
         """
         return list_dirty(self._git, self._prefix, paths, ignored=ignored)
+
+    def list_unwatched(self, *paths: str) -> list[str]:
+        """Files at or below `paths` that lie there, but that git was told not to look at."""
+        return list_unwatched(self._git, paths)
 
     def list_changed_since(self, folder: str, *paths: str) -> list[str]:
         """Files below `paths` that differ, at HEAD, from what they were when `folder` was last committed."""

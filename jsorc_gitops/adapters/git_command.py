@@ -37,7 +37,7 @@ class Git:
         if top is None:
             raise RepositoryError(f"{root}: a bare repository has no work tree; use a clone")
         self.top = Path(top)
-        self._git = git.Git(root)
+        self.place, self._git = root, git.Git(root)
 
     def run(
         self, *arguments: str, feed: str = "", env: Mapping[str, str] | None = None, apart: bool = False

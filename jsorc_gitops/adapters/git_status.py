@@ -35,6 +35,13 @@ def list_dirty(git: Git, prefix: str, paths: Collection[str], *, ignored: bool) 
     return sorted(path for state, path in entries if state != "!!" or _is_asked(path, named, prefix))
 
 
+def list_unwatched(git: Git, paths: Collection[str]) -> list[str]:
+    """Files that lie there, and that git was told not to look at: assume-unchanged, skip-worktree."""
+    listing = git.run("ls-files", "-v", "-z", "--", *paths)
+    marked = [entry[2:] for entry in listing.split("\0") if entry[:1].islower() or entry[:1] == "S"]
+    return [path for path in marked if os.path.lexists(git.place / path)]
+
+
 def _is_asked(path: str, named: Collection[str], prefix: str) -> bool:
     """Whether an ignored file, or folder that is ignored whole, is or holds what was named, or lies below it."""
     if any(f"{name}/".startswith(f"{path.rstrip('/')}/") for name in named):

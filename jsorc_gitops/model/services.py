@@ -101,7 +101,7 @@ def parse_definition(
     if environment:
         over = _read_fields(files, f"values.{environment}.yaml")
         if [*over.mapping] == ["values"] and "values" not in values:
-            over.fail("the values stand here at the top, without this key around them", "values")
+            over.fail("values stand here at the top, without this key", "values")
         values = merge_values(values, over.mapping)
     return ServiceDefinition(
         name=files.name,

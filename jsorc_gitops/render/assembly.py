@@ -49,9 +49,12 @@ def render_tree(
 
     Raises DefinitionError with a line for each mistake.
     """
-    definitions = _parse_definitions(services, environment=_find_environment(tree))
-    _check_dependencies(definitions)
-    built, raw = _build_services(definitions, services, settings, tree=tree, tools=tools)
+    collector = Collector()
+    definitions = _parse_definitions(services, collector, environment=_find_environment(tree))
+    with collector:
+        _check_dependencies(definitions)
+    built, raw = _build_services(definitions, services, settings, collector, tree=tree, tools=tools)
+    collector.check()
     objects = _place_services(built, raw, settings, clean=tools.templates.clean)
     everything: list[Manifest] = []
     for name, manifests in objects.items():
@@ -68,7 +71,7 @@ def render_tree(
 def check_environments(services: Mapping[str, ServiceFiles], environments: Container[str]) -> None:
     """Raise DefinitionError where values are for an environment that is none: nobody would read them."""
     strays = [
-        f"{files.folder}/{name}: jsorc.yaml has no environment {match[1]!r}, so these values would be left out"
+        f"{files.folder}/{name}: jsorc.yaml has no environment {match[1]!r}, so nobody would read it"
         for files in services.values()
         for name in sorted(files.texts)
         if (match := VALUES.match(name)) and match[1] not in environments
@@ -81,14 +84,14 @@ def _find_environment(tree: str) -> str:
     return "" if tree == DEFAULT_TREE else tree
 
 
-def _parse_definitions(services: Mapping[str, ServiceFiles], *, environment: str) -> dict[str, ServiceDefinition]:
+def _parse_definitions(
+    services: Mapping[str, ServiceFiles], collector: Collector, *, environment: str
+) -> dict[str, ServiceDefinition]:
     names = frozenset(services)
-    collector = Collector()
     definitions = {}
     for name, files in services.items():
         with collector:
             definitions[name] = parse_definition(files, services=names, environment=environment)
-    collector.check()
     return definitions
 
 
@@ -96,12 +99,12 @@ def _build_services(
     definitions: Mapping[str, ServiceDefinition],
     services: Mapping[str, ServiceFiles],
     settings: Settings,
+    collector: Collector,
     *,
     tree: str,
     tools: Tools,
 ) -> tuple[dict[str, ServiceDefinition], dict[str, list[Manifest]]]:
     """The definitions with the config that Python gives them, and the objects of every service as written."""
-    collector = Collector()
     built: dict[str, ServiceDefinition] = {}
     raw: dict[str, list[Manifest]] = {}
     for name, definition in definitions.items():
@@ -118,7 +121,6 @@ def _build_services(
             manifests, config = render_python(definition, services[name], tools.python)
             raw[name] = [*raw.get(name, ()), *manifests]
             built[name] = replace(definition, config=config)
-    collector.check()
     return built, raw
 
 

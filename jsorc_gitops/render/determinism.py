@@ -16,8 +16,8 @@ def check_again(rendering: Rendering, again: Files, *, mask_key: bytes) -> None:
     diff = diff_files(rendering.files, again)
     touched = {*diff.added, *diff.changed, *diff.removed}
     findings: list[Finding] = []
-    for tree, manifests in rendering.trees.items():
-        second, first = read_touched(tree, manifests, again, touched)
+    for tree in rendering.trees:
+        second, first = read_touched(tree, rendering.trees, again, diff)
         diffs = diff_objects(mask_manifests(first, mask_key), mask_manifests(second, mask_key))
         findings += [each for one in diffs for each in _make_findings(one, {**second, **first}, tree)]
     if findings:

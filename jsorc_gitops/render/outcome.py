@@ -8,7 +8,7 @@ from typing import Any
 
 from jsorc_gitops.errors import JsorcError
 from jsorc_gitops.model.diff import diff_objects
-from jsorc_gitops.model.layout import FOLDER, Files, TreeDiff, compute_folder, is_ours
+from jsorc_gitops.model.layout import FOLDER, Files, TreeDiff, is_ours
 from jsorc_gitops.model.masks import mask_manifests
 from jsorc_gitops.render.changes import summarize_diffs
 from jsorc_gitops.render.delivery import Delivery
@@ -61,14 +61,9 @@ def compare_files(
 
     What a cluster would say of it is not looked for.
     """
-    touched = {*rendering.diff.added, *rendering.diff.changed, *rendering.diff.removed}
-    trees = sorted({*find_gone_trees(rendering.diff), *rendering.trees})
-    folders = [folder for tree in trees if (folder := compute_folder(tree))]
     comparisons = []
-    for tree in trees:
-        others = tuple(each for each in folders if each != compute_folder(tree))
-        mine = {path for path in touched if not path.startswith(others)} if others else touched
-        old, new = read_touched(tree, rendering.trees.get(tree, {}), before, mine)
+    for tree in sorted({*find_gone_trees(rendering.diff), *rendering.trees}):
+        old, new = read_touched(tree, rendering.trees, before, rendering.diff)
         diffs = diff_objects(mask_manifests(old, mask_key), mask_manifests(new, mask_key))
         changes = summarize_diffs(diffs, old, new)
         comparisons.append(Comparison(tree=tree, against=against, diffs=diffs, changes=changes, dangers=()))

@@ -33,7 +33,7 @@ from jsorc_gitops.render.changes import ServiceChange, diff_manifests
 from jsorc_gitops.render.findings import Finding, FindingsError
 from jsorc_gitops.render.kinds import Schemas
 from jsorc_gitops.render.lint import check_tree, check_trees
-from jsorc_gitops.render.notes import compute_notes
+from jsorc_gitops.render.notes import compute_notes, find_gone_trees
 from jsorc_gitops.render.python import PythonDefinitions
 from jsorc_gitops.render.templates import TemplateRenderer
 
@@ -135,7 +135,8 @@ def _render_trees(
         clusters[tree] = scoped.cluster
         trees[tree] = {each.ref: each for each in rendered.manifests}
     findings += check_trees({tree: [*each.values()] for tree, each in trees.items()}, clusters=clusters)
-    return trees, tuple(findings)
+    # What is wrong in a template is so in every environment.
+    return trees, tuple(dict.fromkeys(findings))
 
 
 def compare(files: Files, trees: Mapping[str, Manifests], on_disk: Files, *, folders: Sequence[str]) -> Rendering:
@@ -154,8 +155,8 @@ def compare(files: Files, trees: Mapping[str, Manifests], on_disk: Files, *, fol
         diff=diff,
         changes=tuple(
             change
-            for tree, manifests in trees.items()
-            for change in _diff_tree(tree, manifests, ours, {*diff.added, *diff.changed, *diff.removed})
+            for tree in sorted({*trees, *find_gone_trees(diff)})
+            for change in _diff_tree(tree, trees, ours, diff)
         ),
         strangers=strangers,
         edited=tuple(
@@ -225,21 +226,30 @@ def _select_trees(settings: Settings, environments: Collection[str]) -> list[str
     return [name for name in settings.environments if not environments or name in environments] or [""]
 
 
-def _diff_tree(tree: str, manifests: Manifests, ours: Files, touched: Collection[str]) -> Iterable[ServiceChange]:
+def _diff_tree(tree: str, trees: Mapping[str, Manifests], ours: Files, diff: TreeDiff) -> Iterable[ServiceChange]:
     """What changes in one tree; only files that differ are read, since the others hold the same objects."""
     below = compute_folder(tree)
-    old, new = read_touched(tree, manifests, ours, touched)
+    old, new = read_touched(tree, trees, ours, diff)
     for change in diff_manifests(old, new):
         service, summary = f"{below}{change.service}".rstrip("/"), f"{below}{change.summary}"
         yield replace(change, service=service, summary=summary)
 
 
 def read_touched(
-    tree: str, manifests: Manifests, ours: Files, touched: Collection[str]
+    tree: str, trees: Mapping[str, Manifests], ours: Files, diff: TreeDiff
 ) -> tuple[Manifests, Manifests]:
-    """A tree's objects in these files, before and after."""
+    """A tree's objects in the files that differ, before and after."""
     below = compute_folder(tree)
-    old = _read_manifests({path: ours[path] for path in touched if path in ours and path.startswith(below)})
+    others = tuple(
+        folder for each in (*trees, *find_gone_trees(diff)) if (folder := compute_folder(each)) != below
+    )
+    touched = {
+        path
+        for path in (*diff.added, *diff.changed, *diff.removed)
+        if path.startswith(below) and (below or not path.startswith(others))
+    }
+    old = _read_manifests({path: ours[path] for path in touched if path in ours})
+    manifests = trees.get(tree, {})
     new = {ref: each for ref, each in manifests.items() if f"{below}{compute_path(each, tree=tree)}" in touched}
     return old, new
 

@@ -26,10 +26,12 @@ from jsorc_gitops.render.limits import CHARACTERS, LARGEST, LimitError, Limits
 _MISTAKES = (
     jinja2.TemplateError,
     ArithmeticError,
+    AssertionError,  # of truncate
     AttributeError,
     LimitError,
     LookupError,
     MemoryError,
+    NameError,  # of 1e400, which Jinja2 compiles to Python's word for it
     RecursionError,
     RuntimeError,  # cycler()
     TypeError,
@@ -251,6 +253,8 @@ def _explain(error: Exception, folder: str) -> str:
             return "calls or includes itself too often"
         case MemoryError():
             return "needs more memory than there is"
+        case NameError():
+            return "holds a number beyond the range of 64-bit floats"
     return " ".join(str(error).split())
 
 

@@ -40,6 +40,10 @@ class MemoryRepository:
     def get_operation(self) -> str:
         return ""
 
+    def list_unwatched(self, *paths: str) -> list[str]:
+        assert paths == ("jsorc.yaml", "templates", "rendered")
+        return []
+
     def list_dirty(self, *paths: str, ignored: bool = False) -> list[str]:
         assert (paths, ignored) == (("jsorc.yaml", "templates"), True)
         return self.dirty
