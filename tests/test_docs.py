@@ -1,5 +1,6 @@
 """What the documentation says of commands, keys, exit codes, links and examples is so."""
 
+import json
 import re
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from jsorc_gitops.model.settings import Settings, parse_settings
 from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.render.python import render_python
-from tests.render.builders import make_service, render_services
+from tests.controlplane.__main__ import format_up
+from tests.render.builders import make_object, make_service, render_services
+from tests.render.commands import start
 from tests.render.worktree import put
 
 ROOT = Path(__file__).parents[1]
@@ -179,20 +182,75 @@ def test_credentials_examples() -> None:
         parse_credentials(example, source="docs/settings.md", url="https://jaseci.example.com")
 
 
-def test_service_example() -> None:
-    """The worked example of docs/service.md renders, to the objects that it shows."""
-    texts: dict[str, dict[str, str]] = {"redis": {}}
+def read_service_examples() -> dict[str, dict[str, str]]:
+    """The files that docs/service.md shows of each service."""
+    texts: dict[str, dict[str, str]] = {}
     for text in blocks("docs/service.md", "yaml", "jinja"):
         where = FILE_NAME.match(text)
         assert where, text
         texts.setdefault(where["service"], {})[where["name"]] = text
+    return texts
 
-    services = [make_service(files, name=name) for name, files in texts.items()]
-    manifests = render_services(*services, settings=Settings(namespace="shop"))
 
-    assert {"service.yaml", "web.yaml.j2", "labels.j2", "network.yaml"} == texts["web"].keys()
-    names = [str(each.ref) for each in manifests if each.service == "web" and "jsorc.record" not in each.ref.name]
-    assert sorted(names) == ["Deployment/shop/web", "Service/shop/web"]
+def test_service_example(tmp_path: Path) -> None:
+    """The worked example of docs/service.md renders as it is, by itself, without a complaint."""
+    put(tmp_path / "templates/web", read_service_examples()["web"])
+    put(tmp_path, {"jsorc.yaml": ""})
+
+    done = start("render", cwd=tmp_path)
+
+    assert (done.code, done.err) == (0, "")
+    assert re.findall(r"^  \+ (?!ConfigMap/jsorc)(.+)$", done.out, re.MULTILINE) == [
+        "Service/web",
+        "Deployment/web",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [("web.yaml.j2", "values.replicas", "values.replica"), ("service.yaml", "nginx:1.29", "'nginx: 1.29'")],
+)
+def test_service_mistakes(tmp_path: Path, name: str, right: str, wrong: str) -> None:
+    """A mistake in the worked example is told as docs/service.md shows it."""
+    texts = read_service_examples()["web"]
+    put(tmp_path / "templates/web", texts | {name: texts[name].replace(right, wrong)})
+    put(tmp_path, {"jsorc.yaml": ""})
+
+    done = start("render", cwd=tmp_path)
+
+    assert f"$ jsorc render\n{done.err}```" in TEXT["docs/service.md"]
+
+
+def test_service_of_jaseci() -> None:
+    """The example of a service that Jaseci knows is one that the parser takes, with all keys of `reset`."""
+    files = make_service(read_service_examples()["task"], name="task")
+
+    definition = parse_definition(files, services=frozenset(["redis", "task"]))
+
+    assert (definition.via, definition.watch, definition.depends_on) == ("jaseci", (), ("redis",))
+
+
+def test_to_yaml_example() -> None:
+    """The two lines that docs/service.md shows give the value below its key."""
+    [lines] = blocks("docs/service.md", "j2")
+    rules = [{"from": [{"podSelector": {}}]}, {"ports": [{"port": 80}, {"port": 90}]}]
+    texts = {
+        "service.yaml": json.dumps({"values": {"ingress": rules}}),
+        "web.yaml.j2": make_object("NetworkPolicy", version="networking.k8s.io/v1", more=f"spec:\n{lines}"),
+    }
+
+    [policy] = [each for each in render_services(make_service(texts)) if each.ref.kind == "NetworkPolicy"]
+
+    assert policy.body["spec"] == {"ingress": rules}
+
+
+def test_controlplane_up() -> None:
+    """What CONTRIBUTING.md shows of the control plane is what its command prints, but for paths."""
+    printed = format_up(started=True, kubeconfig=Path("/a"), programs=Path("/b")).splitlines()
+
+    _, _, shown = TEXT["CONTRIBUTING.md"].partition("$ .venv/bin/python -m tests.controlplane up\n")
+    for line, told in zip(shown.splitlines(), printed, strict=False):
+        assert re.fullmatch(re.escape(line).replace("…", ".+"), told), line
 
 
 def test_init_names_the_page() -> None:
@@ -204,9 +262,8 @@ def test_init_names_the_page() -> None:
 
 def test_python_example(tmp_path: Path) -> None:
     """The Python definition of docs/service.md gives its object, and the config that service.yaml overrides."""
-    base = "class CommonService:\n    def __init__(self, hook):\n        raise RuntimeError\n"
     texts = {FIRST_LINE.findall(text)[0]: text for text in blocks("docs/service.md", "python", "yml")}
-    put(tmp_path, {"fleet/common.py": base, **texts})
+    put(tmp_path, texts)
     [files] = read_definitions(tmp_path).values()
     definition = parse_definition(files, services=frozenset())
 

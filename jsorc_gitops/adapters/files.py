@@ -6,6 +6,7 @@ folder above it, and follows no symbolic link.
 
 import errno
 import os
+import shlex
 import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +33,12 @@ def read_settings_text(root: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise SettingsError(f"{path}: not found; run jsorc init here, or name the folder with -C") from error
+        # The one of a folder above, where somebody is within a repository.
+        above = next((each for each in root.resolve().parents if os.path.lexists(each / path.name)), None)
+        hint = "run jsorc init here, or name the folder with -C; an empty jsorc.yaml will do, too"
+        if above:
+            hint = f"there is one in {above}; use -C {shlex.quote(str(above))}"
+        raise SettingsError(f"{path}: not found; {hint}") from error
     except UnicodeDecodeError as error:
         raise SettingsError(f"jsorc.yaml: not UTF-8 ({error.reason} at byte {error.start})") from error
     except OSError as error:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jsorc_gitops.errors import SettingsError
+
 if TYPE_CHECKING:
     from jsorc_gitops.model.services import ServiceFiles
 
@@ -51,6 +53,7 @@ def init(root: Path, *, names: tuple[str, ...]) -> None:
     texts = {f"templates/{name}/{path}": text for name in services for path, text in shipped[name].texts.items()}
     added = bool(names) and (root / "jsorc.yaml").exists()
     if not added:
+        _check_new(root / "jsorc.yaml")
         texts["jsorc.yaml"] = _SETTINGS.format(services=", ".join(services))
     check_new_files(root, texts)
     begun = not is_in_repository(root)
@@ -65,6 +68,13 @@ def init(root: Path, *, names: tuple[str, ...]) -> None:
     click.echo("Look through them, then:")
     for command in _list_next(root, services):
         click.echo(f"  {command}")
+
+
+def _check_new(settings: Path) -> None:
+    if settings.exists():
+        raise SettingsError(
+            f"{settings} is there already; nothing was written; jsorc init --service NAME adds a service"
+        )
 
 
 def _list_next(root: Path, services: Collection[str]) -> list[str]:

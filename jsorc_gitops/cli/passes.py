@@ -77,7 +77,8 @@ def run_pass(invocation: Invocation) -> "tuple[Report, float]":
         click.echo(f"warning: {dirty[0]} differs from HEAD; what is committed is applied", err=True)
     # Only on demand: not every change of a template changes what it renders to.
     if invocation.verbose and (later := repository.list_changed_since("rendered", "jsorc.yaml", "templates")):
-        click.echo(f"note: {later[0]} was changed after rendered/ was last committed", err=True)
+        note = f"{later[0]} was changed after rendered/ was last committed; run jsorc render --commit"
+        click.echo(f"note: {note}", err=True)
     report = _reconcile(invocation, repository, tree, revision)
     for line in format_report(report, quiet=tree.settings.quiet and not invocation.verbose):
         click.echo(line)

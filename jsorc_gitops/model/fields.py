@@ -32,17 +32,18 @@ class Fields:
 
     def fail(self, complaint: str, *below: str | int) -> NoReturn:
         """Raise the error of this file, at the line of the key below this mapping."""
-        path = (*self.path, *below)
-        place = f"{self.source}:{self.document.line_of(*path)}"
-        raise self.error(f"{place}: {format_path(path)}: {complaint}" if path else f"{place}: {complaint}")
+        raise self.error(self._spell(complaint, *below))
 
     def allow(self, known: Collection[str]) -> "Fields":
-        """Refuse every key that is not `known`; returns itself."""
+        """Refuse every key that is not `known`, a line for each; returns itself."""
+        unknown = []
         for key in self.mapping:
             if key not in known:
                 near = find_near(key, known)
                 hint = f"did you mean {near}?" if near else f"known keys: {', '.join(sorted(known))}"
-                self.fail(f"unknown key; {hint}", key)
+                unknown.append(self._spell(f"unknown key; {hint}", key))
+        if unknown:
+            raise self.error("\n".join(unknown))
         return self
 
     def below(self, key: str) -> "Fields | None":
@@ -91,6 +92,11 @@ class Fields:
         """A mapping taken as it is, empty where the key is absent."""
         nested = self.below(key)
         return nested.mapping if nested else {}
+
+    def _spell(self, complaint: str, *below: str | int) -> str:
+        path = (*self.path, *below)
+        place = f"{self.source}:{self.document.line_of(*path)}"
+        return f"{place}: {format_path(path)}: {complaint}" if path else f"{place}: {complaint}"
 
     def _get(self, key: str, default: Any, wanted: str, fits: Callable[[Any], bool]) -> Any:
         value = self.mapping.get(key)

@@ -64,6 +64,8 @@ KEEP_ANNOTATIONS = {
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
 }
 
+LISTED = "a list of objects; write its items as documents of their own, or run jsorc import on it"
+
 # Stages of a pass: each is written whole before the next is begun.
 STAGE_DEFINITIONS, STAGE_CLASSES, STAGE_OBJECTS, STAGE_WEBHOOKS = range(4)
 
@@ -164,6 +166,8 @@ def parse_manifest(body: object, *, where: str) -> Manifest:
     kind: Any
     name: Any
     api_version, kind, name = body.get("apiVersion"), body.get("kind"), metadata.get("name")
+    if not name and is_list(body):
+        raise DefinitionError(f"{where}: {LISTED}")
     for key, value in (("apiVersion", api_version), ("kind", kind), ("metadata.name", name)):
         if not isinstance(value, str) or not value:
             raise DefinitionError(f"{where}: {key} is missing or not a text; every object needs one")
@@ -175,6 +179,12 @@ def parse_manifest(body: object, *, where: str) -> Manifest:
             _check_texts(metadata[key], where=f"{where}: metadata.{key}")
     ref = ObjectRef(group=parse_group(api_version), kind=kind, namespace=namespace, name=name)
     return Manifest(ref=ref, api_version=api_version, body=body, where=where)
+
+
+def is_list(body: Body) -> bool:
+    """Whether it is no object but a list of them; a kind may be called a list, as an allow list is."""
+    kind = body.get("kind")
+    return kind == "List" or (isinstance(kind, str) and kind.endswith("List") and "items" in body)
 
 
 def compute_stage(ref: ObjectRef) -> int:

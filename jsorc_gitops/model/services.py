@@ -9,7 +9,7 @@ from typing import Any, Literal
 from jsorc_gitops.errors import DefinitionError, FormatError
 from jsorc_gitops.model.fields import Fields
 from jsorc_gitops.model.objects import ObjectRef
-from jsorc_gitops.model.settings import AS_WRITTEN, DNS_LABEL, HOME
+from jsorc_gitops.model.settings import AS_WRITTEN, DNS_LABEL, HOME, format_services
 from jsorc_gitops.model.sources import Sources
 from jsorc_gitops.model.yaml import Document, parse_documents
 
@@ -87,7 +87,8 @@ def parse_definition(
     depends_on = fields.texts("dependsOn") or ()
     for index, name in enumerate(depends_on):
         if name not in services or name == files.name:
-            fields.fail(f"no other service {name!r} under templates/", "dependsOn", index)
+            hint = format_services(name, services - {files.name})
+            fields.fail(f"no other service {name!r} under templates/{hint}", "dependsOn", index)
     reset = fields.below("reset")
     via: Literal["jaseci", "none"] = "jaseci"
     if reset:

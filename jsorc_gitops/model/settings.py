@@ -7,7 +7,7 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from jsorc_gitops.errors import SettingsError
-from jsorc_gitops.model.fields import Fields
+from jsorc_gitops.model.fields import Fields, find_near
 from jsorc_gitops.model.yaml import Document, parse_documents
 
 # A DNS label (RFC 1123), what Kubernetes takes for the name of a namespace.
@@ -143,6 +143,13 @@ def parse_origin(url: str) -> str | None:
     return f"{parts.scheme}://{parts.hostname}:{port}" if parts.hostname else None
 
 
+def format_services(name: str, services: Collection[str]) -> str:
+    """Which service a name that is none may mean, to end a message with; all of them where none is near."""
+    known = sorted(services)
+    near = find_near(name, known)
+    return f"; did you mean {near}?" if near else f" (there: {', '.join(known) or 'none'})"
+
+
 def _parse_namespace(fields: Fields, key: str, default: str | None = None) -> str:
     namespace = fields.text(key, default)
     if not DNS_LABEL.match(namespace):
@@ -168,8 +175,9 @@ def _parse_keep_alive(fields: Fields, services: Collection[str] | None) -> tuple
 
 def _check_service(fields: Fields, services: Collection[str] | None, name: str, *path: str | int) -> None:
     if services is not None and name not in services:
-        known = ", ".join(sorted(services)) or "none"
-        fields.fail(f"no service {name!r} under templates/ (there: {known}); take it out", *path)
+        hint = format_services(name, services)
+        rest = "" if hint.endswith("?") else "; take it out"
+        fields.fail(f"no service {name!r} under templates/{hint}{rest}", *path)
 
 
 def _parse_environments(fields: Fields | None, services: Collection[str] | None) -> Mapping[str, Environment]:

@@ -180,7 +180,8 @@ def _find_workload(workloads: Sequence[ObjectRef], name: str, service: str) -> O
         if name == f"{ref.kind}/{ref.name}":
             return ref
     known = ", ".join(f"{ref.kind}/{ref.name}" for ref in workloads) or "none"
-    raise DefinitionError(f"service {service}: reset.watch names {name}; its workloads are: {known}")
+    place = f"templates/{service}/service.yaml"
+    raise DefinitionError(f"{place}: reset.watch names {name}; the service's workloads are: {known}")
 
 
 def _mark(manifest: Manifest, labels: Mapping[str, str]) -> Manifest:

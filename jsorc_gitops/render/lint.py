@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 from jsorc_gitops.model.fields import Path, format_path
-from jsorc_gitops.model.objects import Manifest, ObjectRef
+from jsorc_gitops.model.objects import LISTED, Manifest, ObjectRef, is_list
 from jsorc_gitops.model.settings import DNS_LABEL
 from jsorc_gitops.render.findings import Finding, Rule
 from jsorc_gitops.render.kinds import CustomKinds, Schemas
@@ -154,10 +154,8 @@ def _check_fields(manifest: Manifest, schemas: Schemas, custom: CustomKinds) -> 
 
 
 def _check_list(manifest: Manifest) -> Iterator[Mistake]:
-    kind = manifest.ref.kind
-    if kind == "List" or (kind.endswith("List") and "items" in manifest.body):
-        message = "a list of objects; write its items as documents of their own"
-        yield Mistake(rule=Rule.LIST, path=(), message=message)
+    if is_list(manifest.body):
+        yield Mistake(rule=Rule.LIST, path=(), message=LISTED)
 
 
 def _check_subjects(manifest: Manifest) -> Iterator[Mistake]:

@@ -84,7 +84,7 @@ def format_outcome(outcome: Outcome) -> str:
     document = {
         "version": VERSION,
         "outcome": outcome.result.value,
-        "allowed": not find_refused(outcome.comparisons, outcome.allow),
+        "allowed": None if outcome.error else not find_refused(outcome.comparisons, outcome.allow),
         "trees": [
             {
                 **make_comparison(

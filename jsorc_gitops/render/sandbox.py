@@ -6,6 +6,7 @@ may do is limited (limits.py), so that no template harms who renders it.
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from traceback import walk_tb
 from types import CodeType
 from typing import Any
@@ -17,6 +18,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, pass_eval_context
 
 from jsorc_gitops.errors import DefinitionError
+from jsorc_gitops.model.fields import find_near
 from jsorc_gitops.model.services import ServiceFiles
 from jsorc_gitops.render.filters import to_json, to_yaml
 from jsorc_gitops.render.limits import CHARACTERS, LARGEST, LimitError, Limits
@@ -52,6 +54,9 @@ _OF_TEMPLATES = (BlockReference, LoopContext, Macro)
 _ENTER, _PAY, _PAY_PLAIN = "enter ", "pay ", "pay plain"
 _BODIES = {nodes.Template: 100, nodes.Block: 50, nodes.CallBlock: 50, nodes.Macro: 50, nodes.For: 10}  # steps
 
+# Keys that a near one is looked for among, and characters of one: comparing takes its time.
+_MOST, _LONGEST = 1_000, 64
+
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
@@ -85,6 +90,19 @@ class _Undefined(jinja2.StrictUndefined):
     """A name that is not there, and that no list or mapping printed around it hides."""
 
     __repr__ = jinja2.StrictUndefined.__str__
+
+    @property
+    def _undefined_message(self) -> str:
+        """What a mapping lacks, in plain words; the rest as Jinja2 says it."""
+        name, values = self._undefined_name, self._undefined_obj
+        if self._undefined_hint is not None or not isinstance(values, Mapping) or not isinstance(name, str):
+            return super()._undefined_message
+        near = find_near(name[:_LONGEST], [each for each in islice(values, _MOST) if _is_short(each)])
+        return f"no key {name!r} here{f'; did you mean {near}?' if near else ''}"
+
+
+def _is_short(key: object) -> bool:
+    return isinstance(key, str) and len(key) <= _LONGEST
 
 
 class Environment(ImmutableSandboxedEnvironment):

@@ -7,7 +7,7 @@ from typing import Any
 from jsorc_gitops.errors import DefinitionError
 from jsorc_gitops.model.objects import Manifest, parse_manifest
 from jsorc_gitops.model.services import ServiceFiles
-from jsorc_gitops.model.yaml import parse_documents
+from jsorc_gitops.model.yaml import Document, parse_documents
 from jsorc_gitops.render.collect import Collector
 from jsorc_gitops.render.placeholders import OPENING
 from jsorc_gitops.render.sandbox import Sandbox
@@ -18,6 +18,9 @@ PLAIN_SUFFIX = ".yaml"
 _NEARLY = (".yml", ".yml.j2", ".yaml.jinja", ".yaml.jinja2")  # what somebody who means the above may write
 
 VALUES = re.compile(r"values\.([^.]+)\.yaml\Z")  # values.<env>.yaml
+
+_NEWLINE = re.compile(r"\r\n?|\n")
+_SECRET = re.compile(r"kind\W+Secret\b")
 
 
 class TemplateRenderer:
@@ -58,7 +61,7 @@ class TemplateRenderer:
         place = f"{files.folder}/{name}"
         if name.endswith(TEMPLATE_SUFFIX):
             text = self._sandbox.render_text(name, context)
-            documents = parse_documents(text, source=f"{place} as rendered")
+            documents = _parse_rendered(text, source=f"{place} as rendered")
             places = [f"{place} document {number}" for number in range(1, len(documents) + 1)]
         elif name.endswith(PLAIN_SUFFIX):
             text = files.texts[name]
@@ -77,3 +80,24 @@ class TemplateRenderer:
         for document, where in zip(documents, places, strict=True):
             with collector:
                 manifests.append(parse_manifest(document.value, where=where))
+
+
+def _parse_rendered(text: str, *, source: str) -> list[Document]:
+    """The documents that a template made; the error quotes the line that nobody has in a file."""
+    try:
+        return parse_documents(text, source=source)
+    except DefinitionError as error:
+        message = str(error)
+        place = re.match(rf"{re.escape(source)}:(\d+): ", message)
+        # What a Secret says is in no message.
+        if place is None or _SECRET.search(text) or not (line := _find_line(text, int(place[1]))):
+            raise
+        from jsorc_gitops.render.wording import clean_text, shorten
+
+        raise DefinitionError(f"{message}\n    {place[1]} | {shorten(clean_text(line), 120)}") from error
+
+
+def _find_line(text: str, number: int) -> str:
+    """A line of the text, "" where it is blank or behind the last."""
+    lines = _NEWLINE.split(text)
+    return lines[number - 1].rstrip() if number <= len(lines) else ""

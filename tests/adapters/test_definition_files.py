@@ -83,9 +83,25 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         messages.append(str(caught.value).replace(str(tmp_path), ""))
 
     assert messages == [
-        "/gone/jsorc.yaml: not found; run jsorc init here, or name the folder with -C",
+        (
+            "/gone/jsorc.yaml: not found; run jsorc init here, or name the folder with -C; "
+            "an empty jsorc.yaml will do, too"
+        ),
         "jaseci.credentials: /gone: No such file or directory",
     ]
+
+
+def test_settings_of_a_folder_above_are_named(tmp_path: Path) -> None:
+    """Somebody who is within a repository is told where its jsorc.yaml lies, the nearest, to be pasted."""
+    root = tmp_path / "my fleet"
+    put(tmp_path, {"jsorc.yaml": "", "my fleet/jsorc.yaml": "", "my fleet/templates/web/service.yaml": ""})
+
+    with pytest.raises(SettingsError) as caught:
+        read_settings_text(root / "templates/web")
+
+    assert str(caught.value) == (
+        f"{root}/templates/web/jsorc.yaml: not found; there is one in {root}; use -C '{root}'"
+    )
 
 
 def test_new_files_overwrite_nothing(tmp_path: Path) -> None:

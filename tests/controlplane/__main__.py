@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from pathlib import Path
 
 from tests.controlplane import background
 from tests.controlplane.build import ensure_programs, read_version
@@ -21,15 +22,23 @@ def _command(name: str) -> str:
     return shlex.join(["env", "-C", str(background.REPOSITORY), sys.executable, "-m", "tests.controlplane", name])
 
 
+def format_up(*, started: bool, kubeconfig: Path, programs: Path) -> str:
+    """What `up` says: how to end it and how to begin, to be pasted."""
+    state = "is up now" if started else "was up already"
+    return (
+        f"Kubernetes {read_version('kubernetes')} {state}; to end it: {_command('down')}\n"
+        f"  export KUBECONFIG={kubeconfig}\n"
+        f"  {programs}/kubectl get nodes"
+    )
+
+
 def run(command: str) -> int:
     """Do as one of COMMANDS; return the exit code."""
     if command == "build":
         print(ensure_programs())
     elif command == "up":
-        state = "is up now" if background.start() else "was up already"
-        print(f"Kubernetes {read_version('kubernetes')} {state}; to end it: {_command('down')}")
-        print(f"  export KUBECONFIG={background.kubeconfig()}")
-        print(f"  {ensure_programs()}/kubectl get nodes")
+        started = background.start()
+        print(format_up(started=started, kubeconfig=background.kubeconfig(), programs=ensure_programs()))
     elif command == "down":
         print("ended" if background.stop() else "it was not up")
     elif background.is_up():

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.timeout(120)
 
 SETTINGS, SERVICE, VALUES = "jsorc.yaml", "templates/redis/service.yaml", "templates/redis/values.live.yaml"
 PLAIN, TEMPLATE = "templates/redis/plain.yaml", "templates/redis/a.yaml.j2"
+QUOTED = re.compile(r"    \d+ \| .{1,120}")  # a line of what a template made
 OUTPUT = f"{TEMPLATE} as rendered"
 FILES = {SETTINGS: "environments: {live: {}}\n", SERVICE: "values: {a: 1}\n", VALUES: "a: 2\n"}
 
@@ -44,6 +45,8 @@ def complain(work: Worktree, capsys: pytest.CaptureFixture[str]) -> Callable[[],
         assert work.snapshot() == before
         assert captured.err.startswith("jsorc: ")
         [message, *more] = captured.err.removeprefix("jsorc: ").splitlines()
+        if more and QUOTED.fullmatch(more[0]):
+            more = more[1:]
         assert all(line.startswith("  printed: ") for line in more)
         return "\n".join([message, *more])
 

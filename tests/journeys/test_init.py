@@ -126,7 +126,6 @@ def test_a_service_joins_a_repository(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("there", "options"),
     [
-        ("jsorc.yaml", ()),
         ("templates/redis/redis.yaml.j2", ()),
         ("templates/redis/service.yaml", ("--service", "task")),
     ],
@@ -138,6 +137,20 @@ def test_nothing_is_overwritten(tmp_path: Path, there: str, options: tuple[str, 
 
     assert start("init", *options, cwd=tmp_path) == Outcome(
         1, "", f"jsorc: {tmp_path / there} is there already; nothing was written\n"
+    )
+    assert spell(tmp_path) == before
+
+
+def test_a_second_time(tmp_path: Path) -> None:
+    """In a repository that has a jsorc.yaml, what adds a service is told, and nothing is written."""
+    put(tmp_path, {"jsorc.yaml": "# mine\n", "templates/mail/service.yaml": ""})
+    before = spell(tmp_path)
+
+    assert start("init", cwd=tmp_path) == Outcome(
+        1,
+        "",
+        f"jsorc: {tmp_path}/jsorc.yaml is there already; nothing was written; "
+        "jsorc init --service NAME adds a service\n",
     )
     assert spell(tmp_path) == before
 

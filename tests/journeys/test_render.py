@@ -151,7 +151,7 @@ def test_sources_that_are_not_committed(small: Worktree, jsorc: Jsorc, name: str
 BAD = {
     "undefined name": (
         {"templates/redis/a.yaml.j2": "{# #}\na: {{ values.imgae }}\n"},
-        r"templates/redis/a.yaml.j2:2: 'dict object' has no attribute 'imgae'",
+        r"templates/redis/a.yaml.j2:2: no key 'imgae' here; did you mean image\?",
     ),
     "template syntax": ({"templates/redis/a.yaml.j2": "\n{% if %}"}, r"templates/redis/a.yaml.j2:2: Expected .*"),
     "invalid YAML": ({"templates/redis/a.yaml": "a:\n  - [b\n"}, r"templates/redis/a.yaml:3: not valid YAML: .*"),

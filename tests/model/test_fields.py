@@ -29,6 +29,17 @@ def test_a_key_like_no_other_is_answered_with_all() -> None:
         fields("port: 5\n").allow(("interval", "enabled"))
 
 
+def test_all_unknown_keys_are_told_at_once() -> None:
+    """Each key of a mapping that is not known has its line in one error."""
+    with pytest.raises(SettingsError) as caught:
+        fields("port: 5\nenabled: true\nintervall: 5\n").allow(("interval", "enabled"))
+
+    assert str(caught.value).splitlines() == [
+        "x.yaml:1: port: unknown key; known keys: enabled, interval",
+        "x.yaml:3: intervall: unknown key; did you mean interval?",
+    ]
+
+
 @pytest.mark.parametrize("text", ["b: 1\n", "a:\nb: 1\n", "a: null\nb: 1\n"])
 def test_what_is_absent_or_empty_is_nothing_below(text: str) -> None:
     """An absent mapping and an empty one are the same."""

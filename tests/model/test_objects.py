@@ -17,6 +17,8 @@ from jsorc_gitops.model.objects import (
     sort_key,
 )
 
+LISTED = "a list of objects; write its items as documents of their own, or run jsorc import on it"
+
 
 def body(**changes: Any) -> dict[str, Any]:
     whole = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "redis"}, **changes}
@@ -81,6 +83,13 @@ def test_spelling(each: ObjectRef, spelled: str) -> None:
         (body(metadata=None), "metadata.name is missing or not a text; every object needs one"),
         (body(metadata=["redis"]), "metadata.name is missing or not a text; every object needs one"),
         (body(metadata={"name": 5}), "metadata.name is missing or not a text; every object needs one"),
+        (body(kind="List", metadata={"resourceVersion": ""}, items=[]), LISTED),
+        (body(kind="List", metadata=None), LISTED),
+        (body(kind="ConfigMapList", metadata={}, items=[]), LISTED),
+        (
+            body(kind="AllowList", metadata=None),
+            "metadata.name is missing or not a text; every object needs one",
+        ),
         (body(metadata={"name": "a", "namespace": 5}), "metadata.namespace is not a text"),
         (body(metadata={"name": "a", "labels": ["b"]}), "metadata.labels is not a mapping"),
         (

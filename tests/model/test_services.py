@@ -121,8 +121,18 @@ def test_every_key_of_a_definition() -> None:
         ("reset: {via: magic}", "1: reset.via: must be jaseci or none, not 'magic'"),
         ("reset: {name: ''}", "1: reset.name: must not be empty"),
         ("reset: {watch: Deployment/redis}", "1: reset.watch: must be a list of texts, not 'Deployment/redis'"),
-        ("dependsOn:\n- mail\n- redsi", "3: dependsOn[1]: no other service 'redsi' under templates/"),
-        ("dependsOn: [redis]", "1: dependsOn[0]: no other service 'redis' under templates/"),
+        (
+            "dependsOn:\n- mail\n- redsi",
+            "3: dependsOn[1]: no other service 'redsi' under templates/ (there: mail, promon)",
+        ),
+        (
+            "dependsOn: [promom]",
+            "1: dependsOn[0]: no other service 'promom' under templates/; did you mean promon?",
+        ),
+        (
+            "dependsOn: [redis]",
+            "1: dependsOn[0]: no other service 'redis' under templates/ (there: mail, promon)",
+        ),
         ("values: {}\n---\nconfig: {}", "3: must be one document, this begins a second"),
         ("values: {a: 1, a: 2}", "1: not valid YAML: the key 'a' is there twice"),
     ],

@@ -99,9 +99,12 @@ def test_keep_alive(keep_alive: tuple[str, ...] | None, kept: list[str]) -> None
 
 
 def test_keep_alive_names_services_that_are_defined() -> None:
-    """A name without a definition is refused where it stands, and those that are there are listed."""
-    assert complaint("enabled: true\nkeep_alive:\n- redis\n- promom\n", ("redis", "promon")) == (
-        "jsorc.yaml:4: keep_alive[1]: no service 'promom' under templates/ (there: promon, redis); take it out"
+    """A name without a definition is refused where it stands; a near one is named, or those that are there."""
+    assert complaint("enabled: true\nkeep_alive:\n- redis\n- web\n", ("redis", "promon")) == (
+        "jsorc.yaml:4: keep_alive[1]: no service 'web' under templates/ (there: promon, redis); take it out"
+    )
+    assert complaint("keep_alive: [promom]\n", ("redis", "promon")) == (
+        "jsorc.yaml:1: keep_alive[0]: no service 'promom' under templates/; did you mean promon?"
     )
 
 

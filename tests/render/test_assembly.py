@@ -166,7 +166,8 @@ def test_an_unknown_workload_to_watch_is_refused() -> None:
         render_bodies(make_service(texts))
 
     assert str(caught.value) == (
-        "service redis: reset.watch names Deployment/rdis; its workloads are: Deployment/redis"
+        "templates/redis/service.yaml: reset.watch names Deployment/rdis; "
+        "the service's workloads are: Deployment/redis"
     )
 
 

@@ -100,7 +100,7 @@ def test_lists_are_refused(kind: str, fields: dict[str, Any]) -> None:
 
     assert (finding.rule, finding.message) == (
         "list",
-        "a list of objects; write its items as documents of their own",
+        "a list of objects; write its items as documents of their own, or run jsorc import on it",
     )
 
 

@@ -70,7 +70,7 @@ def test_an_empty_outcome() -> None:
     assert say(result=Result.REFUSED, error=RepositoryError("no git")) == {
         "version": 1,
         "outcome": "refused",
-        "allowed": True,
+        "allowed": None,
         "trees": [],
         "files": {"added": [], "changed": [], "removed": []},
         "warnings": [],

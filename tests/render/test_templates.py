@@ -165,16 +165,16 @@ def test_blocks_leave_no_lines_behind() -> None:
     ("expression", "message"),
     [
         ("{{ imgae }}", ":3: 'imgae' is undefined"),
-        ("{{ values.imgae }}", ":3: 'dict object' has no attribute 'imgae'"),
-        ("{{ [1, values.imgae] }}", ":3: 'dict object' has no attribute 'imgae'"),
-        ("{{ {'a': [values.imgae]} }}", ":3: 'dict object' has no attribute 'imgae'"),
-        ("{{ values.nested.b.c }}", ":3: 'dict object' has no attribute 'b'"),
+        ("{{ values.imgae }}", ":3: no key 'imgae' here; did you mean image?"),
+        ("{{ [1, values.imgae] }}", ":3: no key 'imgae' here; did you mean image?"),
+        ("{{ {'a': [values.imgae]} }}", ":3: no key 'imgae' here; did you mean image?"),
+        ("{{ values.nested.b.c }}", ":3: no key 'b' here"),
         ("{{ values.ports[5] }}", ":3: list object has no element 5"),
-        ("{{ values.imgae | tojson }}", ":3: 'dict object' has no attribute 'imgae'"),
-        ("{{ values.imgae | to_yaml }}", ":3: 'dict object' has no attribute 'imgae'"),
-        ("{{ {'a': [values.imgae]} | to_yaml }}", ":3: 'dict object' has no attribute 'imgae'"),
-        ("{{ {'a': [values.imgae]} | tojson }}", ":3: 'dict object' has no attribute 'imgae'"),
-        ("{% if values.imgae %}a{% endif %}", ":3: 'dict object' has no attribute 'imgae'"),
+        ("{{ values.imgae | tojson }}", ":3: no key 'imgae' here; did you mean image?"),
+        ("{{ values.imgae | to_yaml }}", ":3: no key 'imgae' here; did you mean image?"),
+        ("{{ {'a': [values.imgae]} | to_yaml }}", ":3: no key 'imgae' here; did you mean image?"),
+        ("{{ {'a': [values.imgae]} | tojson }}", ":3: no key 'imgae' here; did you mean image?"),
+        ("{% if values.imgae %}a{% endif %}", ":3: no key 'imgae' here; did you mean image?"),
         ("{% for x in imgae %}a{% endfor %}", ":3: 'imgae' is undefined"),
         ("{{ values.image | nofilter }}", ":3: No filter named 'nofilter'."),
         ("{% if %}", ":3: Expected an expression, got 'end of statement block'"),
@@ -237,7 +237,7 @@ def test_a_mistake_in_an_included_file_is_told_there() -> None:
     """The message names the file and the line the mistake is in, not those it was included from."""
     texts = {"a.yaml.j2": "a: 1\n{% include 'lib/b.j2' %}\n", "lib/b.j2": "\n\n{{ values.imgae }}\n"}
 
-    assert complaint(texts) == "templates/redis/lib/b.j2:3: 'dict object' has no attribute 'imgae'"
+    assert complaint(texts) == "templates/redis/lib/b.j2:3: no key 'imgae' here; did you mean image?"
 
 
 def test_a_syntax_error_in_an_included_file_is_told_there() -> None:
@@ -285,6 +285,32 @@ def test_a_syntax_error_in_an_included_file_is_told_there() -> None:
 def test_what_is_no_object_is_told_with_its_line(texts: dict[str, str], message: str) -> None:
     """YAML that is broken or no object is refused with file and line; of a template, as it was rendered."""
     assert complaint(texts).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\n{{ 'b: c: d' }}\n", "2 | b: c: d"),
+        ("{{ 'a: b: ' ~ 'c' * 200 }}\n", f"1 | a: b: {'c' * 113}…"),
+        ("{{ 'a: b: \u202ec\u1234' }}\n", "1 | a: b: \\u202ec\u1234"),
+        ("a: \r{{ 'b: c: \x0cd' }}", "2 | b: c: \\x0cd"),
+    ],
+)
+def test_a_rendered_line_that_is_no_yaml_is_quoted(text: str, message: str) -> None:
+    """What nobody has in a file stands below the message: its number, and the line, cut and on one line."""
+    told = complaint({"a.yaml.j2": text}).splitlines()
+
+    assert told[0].startswith(f"templates/redis/a.yaml.j2 as rendered:{message[0]}: ")
+    assert told[1:] == [f"    {message}"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{{ 'a: [' }}\n", "kind: Secret\nstringData:\n  a: {{ 'b: c' }}\n", '{"kind":"Secret", "a": "{{ 1 }}" b}'],
+)
+def test_a_line_that_is_empty_or_secret_is_not_quoted(text: str) -> None:
+    """Where the text ended too early there is no line; and what a Secret says stands in no message."""
+    assert len(complaint({"a.yaml.j2": text}).splitlines()) == 1
 
 
 def test_where_objects_come_from() -> None:
