@@ -18,7 +18,8 @@ Files = Mapping[str, str]  # path below the tree's folder, with '/' → text
 _MARK = "# Rendered by jsorc"
 # The digest of what follows the first line tells a file that was edited from one that older templates made.
 _FIRST_LINE = re.compile(rf"{_MARK} from (?P<origin>\S+), sha256 (?P<digest>[0-9a-f]{{16}})")
-_TOP = 1000  # characters, where the mark may stand below what somebody, or a merge, put above it
+# A merge conflict, or a comment of somebody, may stand above it.
+_MARKED = re.compile(rf"(?:(?:#|<<<<<<< ).*\n){{0,5}}{_MARK}")
 # What a killed run leaves of a file it was about to put in place (adapters/files writes it).
 _SCRATCH = re.compile(r"(.*/)?\.[^/]+\.[0-9a-f]{8}\.tmp\Z")
 
@@ -119,8 +120,7 @@ def format_tree(manifests: Iterable[Manifest], *, tree: str) -> dict[str, str]:
 
 def is_ours(path: str, text: str) -> bool:
     """Whether a file was written by `jsorc render`: a line at its top says so, or a killed run left it."""
-    marked = text.startswith(_MARK) or f"\n{_MARK}" in text[:_TOP]
-    return marked or _SCRATCH.match(path) is not None
+    return _MARKED.match(text) is not None or _SCRATCH.match(path) is not None
 
 
 def is_conflicted(text: str) -> bool:
