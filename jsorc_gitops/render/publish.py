@@ -166,13 +166,6 @@ def compare(files: Files, trees: Mapping[str, Manifests], on_disk: Files, *, fol
     )
 
 
-def compute_written(rendering: Rendering, on_disk: Files) -> Files:
-    """What lies in rendered/ once it is written."""
-    kept = {path: text for path, text in on_disk.items() if path not in rendering.diff.removed}
-    written = {path: rendering.files[path] for path in (*rendering.diff.added, *rendering.diff.changed)}
-    return dict(sorted((kept | written).items()))
-
-
 def check_edits(rendering: Rendering, *, force: bool, where: str = "") -> None:
     """Raise TreeError that names every edit by hand that writing would undo, unless `force`."""
     if rendering.edited and not force:
