@@ -124,10 +124,12 @@ def test_one_environment_alone(scratch: Scratch) -> None:
 
 
 def test_a_removed_environment_leaves_the_tree(scratch: Scratch) -> None:
-    """An environment that is taken out of jsorc.yaml leaves rendered/ with the next render."""
+    """An environment that is taken out of jsorc.yaml, with its values, leaves rendered/ with the next render."""
     settings = json.loads((scratch.folder / "jsorc.yaml").read_text())
     del settings["environments"]["staging"]
     scratch.write("jsorc.yaml", json.dumps(settings))
+    assert "has no environment 'staging'" in scratch.jsorc("render").output
+    scratch.git("rm", "--quiet", "templates/app/values.staging.yaml")
     scratch.commit("Remove staging")
 
     assert [path.name for path in (scratch.folder / "rendered").iterdir()] == ["production"]
