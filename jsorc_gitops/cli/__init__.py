@@ -3,7 +3,6 @@
 import io
 import signal
 import sys
-from pathlib import Path
 from types import FrameType
 
 import click
@@ -24,14 +23,17 @@ EXIT_INTERRUPTED = 130
 @click.option(
     "-C",
     "root",
-    type=click.Path(file_okay=False, exists=True, path_type=Path),
+    type=click.Path(file_okay=False, exists=True),
     default=".",
     help="Work in this folder instead of the current one, as git -C does.",
 )
 @click.pass_context
-def cli(context: click.Context, root: Path) -> None:
+def cli(context: click.Context, root: str) -> None:
     """Render Jaseci services into git; reconcile a cluster and Jaseci with what git says."""
-    context.obj = root.resolve()
+    # For --help alone it would be a tenth of the time.
+    from pathlib import Path
+
+    context.obj = Path(root).resolve()
 
 
 cli.add_command(init)

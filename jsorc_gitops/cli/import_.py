@@ -1,7 +1,6 @@
 """`jsorc import`: what a team has already, in a cluster or in Jaseci's code, as a service under templates/."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +9,7 @@ from jsorc_gitops.errors import DefinitionError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from jsorc_gitops.model.objects import Manifest
 
@@ -28,7 +28,7 @@ _PLACE = "templates"
     help="With MODULE:NAME: the Python, 3.8 or newer, that imports it. Default: the one that runs jsorc.",
 )
 @click.pass_obj
-def import_(root: Path, *, source: str, service: str | None, plain_secrets: bool, interpreter: str) -> None:
+def import_(root: "Path", *, source: str, service: str | None, plain_secrets: bool, interpreter: str) -> None:
     """Write templates/NAME/ for objects that exist: manifests in a file or, with -, on standard input (as
     kubectl get -o yaml gives them), or a class or dict of Jaseci as MODULE:NAME.
 
@@ -56,7 +56,7 @@ def import_(root: Path, *, source: str, service: str | None, plain_secrets: bool
     click.echo("Look through it, commit it, then: jsorc render --commit")
 
 
-def _read_source(root: Path, source: str, interpreter: str) -> "tuple[list[Manifest], Mapping[str, Any]]":
+def _read_source(root: "Path", source: str, interpreter: str) -> "tuple[list[Manifest], Mapping[str, Any]]":
     from jsorc_gitops.adapters.files import read_manifest_text
     from jsorc_gitops.adapters.python import PythonDefinitions
     from jsorc_gitops.model.services import PYTHON_NAME
@@ -74,7 +74,7 @@ def _read_source(root: Path, source: str, interpreter: str) -> "tuple[list[Manif
     return parse_built(built, where=f"python {source}")
 
 
-def _is_kept_alive(root: Path, service: str) -> bool:
+def _is_kept_alive(root: "Path", service: str) -> bool:
     from jsorc_gitops.adapters.files import read_settings_text
     from jsorc_gitops.model.settings import parse_settings
 

@@ -1,7 +1,6 @@
 """`jsorc init`: a repository that renders, to be changed from there."""
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +8,8 @@ import click
 from jsorc_gitops.errors import SettingsError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from jsorc_gitops.model.services import ServiceFiles
 
 # What Jaseci itself keeps alive unless it is told otherwise (META_CONFIG of its commit 3b5ad63d1).
@@ -39,7 +40,7 @@ keep_alive: [{services}]
     help=f"This service instead of {', '.join(_USUAL)}; repeatable. What it depends on comes along.",
 )
 @click.pass_obj
-def init(root: Path, *, names: tuple[str, ...]) -> None:
+def init(root: "Path", *, names: tuple[str, ...]) -> None:
     """Make a repository that renders: jsorc.yaml, templates/ for services that Jaseci ships, and git.
 
     Files that are there already are never overwritten. In a repository that has a jsorc.yaml, --service
@@ -70,18 +71,18 @@ def init(root: Path, *, names: tuple[str, ...]) -> None:
         click.echo(f"  {command}")
 
 
-def _check_new(settings: Path) -> None:
+def _check_new(settings: "Path") -> None:
     if settings.exists():
         raise SettingsError(
             f"{settings} is there already; nothing was written; jsorc init --service NAME adds a service"
         )
 
 
-def _list_next(root: Path, services: Collection[str]) -> list[str]:
+def _list_next(root: "Path", services: Collection[str]) -> list[str]:
     """The commands to a first render commit, as they can be pasted."""
     import shlex
 
-    there = [] if root == Path.cwd() else [f"cd {shlex.quote(str(root))}"]
+    there = [] if root == root.cwd() else [f"cd {shlex.quote(str(root))}"]
     message = shlex.quote(f"Begin with {', '.join(services)}")
     return [*there, "git add jsorc.yaml templates", f"git commit --message {message}", "jsorc render --commit"]
 

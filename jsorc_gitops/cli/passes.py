@@ -31,7 +31,7 @@ class Invocation:
     """The command line, as far as a pass needs it."""
 
     root: Path
-    kubeconfig: Path | None
+    kubeconfig: str | None
     context: str | None
     environment: str
     options: "Options"
@@ -107,7 +107,9 @@ def _reconcile(invocation: Invocation, repository: "Repository", tree: "Tree", r
 
     with ExitStack() as stack:
         cluster = Cluster(
-            field_manager=FIELD_MANAGER, kubeconfig=invocation.kubeconfig, context=invocation.context
+            field_manager=FIELD_MANAGER,
+            kubeconfig=Path(invocation.kubeconfig) if invocation.kubeconfig else None,
+            context=invocation.context,
         )
         stack.callback(cluster.close)
         settings = tree.settings

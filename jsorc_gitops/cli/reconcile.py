@@ -1,8 +1,11 @@
 """`jsorc reconcile`: one pass over the committed tree, or one every `interval` seconds."""
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
@@ -16,13 +19,11 @@ import click
 @click.option(
     "--allow-rewind", is_flag=True, help="Prune although HEAD does not descend from the last applied commit."
 )
-@click.option(
-    "--kubeconfig", type=click.Path(dir_okay=False, path_type=Path), help="The kubeconfig file, as in kubectl."
-)
+@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="The kubeconfig file, as in kubectl.")
 @click.option("--context", help="The context in the kubeconfig, as in kubectl.")
 @click.pass_obj
 def reconcile(
-    root: Path,
+    root: "Path",
     *,
     loop: bool,
     environment: str,
@@ -30,7 +31,7 @@ def reconcile(
     adopt: bool,
     allow_prune: bool,
     allow_rewind: bool,
-    kubeconfig: Path | None,
+    kubeconfig: str | None,
     context: str | None,
 ) -> int:
     """Make the cluster what HEAD's rendered/ says; reset the Jaseci services that do not run.

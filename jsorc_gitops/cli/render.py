@@ -1,10 +1,12 @@
 """`jsorc render`: service definitions to rendered/, and into a commit."""
 
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @click.command()
@@ -71,7 +73,7 @@ import click
 )
 @click.option("--force", is_flag=True, help="Overwrite files in rendered/ that were edited by hand.")
 @click.pass_obj
-def render(root: Path, /, **given: Any) -> int:
+def render(root: "Path", /, **given: Any) -> int:
     """Turn the services under templates/ into grouped manifests under rendered/."""
     from jsorc_gitops.cli.modes import Options, run_render
 
