@@ -72,10 +72,10 @@ def read_definitions(root: Path, *, folder: str = "templates") -> dict[str, Serv
     Without the folder there are no services: git keeps no empty one when the last service is removed.
     """
     base = root / folder
-    if base.exists() and not base.is_dir():
-        raise DefinitionError(f"{folder} is no folder")
-    if not base.is_dir():
+    if not base.exists():
         return {}
+    if not base.is_dir():
+        raise DefinitionError(f"{folder} is no folder")
     services = {}
     same: dict[str, str] = {}  # a template that is copied into many folders is kept once
     for each in sorted(base.iterdir()):

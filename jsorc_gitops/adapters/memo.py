@@ -86,14 +86,16 @@ def stamp_files(
         if name in written:
             if written[name] != (inode, size, changed):
                 return None
-        elif before is not None and max(changed, moved) + _find_tick(max(changed, moved)) > before:
+        elif before is not None and not is_older(status, before):
             return None
         digest.update(f"{name}\0{inode} {size} {changed} {moved}\0".encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 
-def _find_tick(changed: int) -> int:
-    return _TICK if changed % _SECOND else _SLOW_TICK
+def is_older(status: os.stat_result, before: int) -> bool:
+    """Whether a file changed so long before a time (in nanoseconds) that a change since then would show."""
+    changed = max(status.st_mtime_ns, status.st_ctime_ns)
+    return changed + (_TICK if changed % _SECOND else _SLOW_TICK) <= before
 
 
 def _list_status(root: Path, names: Iterable[str]) -> Iterator[tuple[str, os.stat_result]]:

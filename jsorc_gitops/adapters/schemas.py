@@ -14,9 +14,8 @@ def read_kubernetes_schemas() -> str:
 
     Raises DefinitionError where the package is not there, or is of another release.
     """
-    package = PathFinder.find_spec(
-        _PACKAGE
-    )  # finds without importing, which would take ten times as long as reading
+    # Finds without importing, which would take ten times as long as reading.
+    package = PathFinder.find_spec(_PACKAGE)
     folders = (package and package.submodule_search_locations) or [""]
     try:
         return (Path(folders[0]) / _FILE).read_text(encoding="utf-8")

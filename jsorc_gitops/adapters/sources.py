@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from jsorc_gitops.adapters.memo import is_older
+
 
 def find_interpreter(root: Path, name: str) -> str:
     """The program a name stands for: looked up on PATH; a path begins at the repository."""
@@ -33,8 +35,8 @@ def get_interpreter_stamp(root: Path, name: str) -> str:
 def read_sources(root: Path, names: Iterable[str], *, before: int | None = None) -> dict[str, str] | None:
     """A digest of each file, and of the names in each folder, which ends with "/"; "" for what is not there.
 
-    None where that says nothing: of what is no regular file, or of a file that changed at the time `before` (in
-    nanoseconds) or later, so that it may not be what was read.
+    None where that says nothing: of what is no regular file, or of a file that is not older than `before` (in
+    nanoseconds), so that it may not be what was read.
     """
     found = {}
     for name in sorted(names):
@@ -51,7 +53,7 @@ def _read_one(path: Path, *, before: int | None, is_folder: bool) -> str | None:
             content = b"\0".join(sorted(os.listdir(os.fsencode(path))))  # noqa: PTH208 - the names alone
         else:
             status = path.stat()
-            if not stat.S_ISREG(status.st_mode) or (before is not None and status.st_mtime_ns >= before):
+            if not stat.S_ISREG(status.st_mode) or (before is not None and not is_older(status, before)):
                 return None
             content = path.read_bytes()
     except OSError:
