@@ -67,6 +67,7 @@ def read_inputs(root: Path, environments: Collection[str], *, interpreter: str, 
 def render_inputs(inputs: Inputs, *, shifted: bool = False) -> "Rendering":
     """Render them; `shifted` as python_child shifts Python definitions."""
     # Imported only where it is needed: most runs change nothing, and are recognised without.
+    from jsorc_gitops.adapters.fork import fork
     from jsorc_gitops.adapters.python import PythonDefinitions
     from jsorc_gitops.adapters.schemas import read_kubernetes_schemas
     from jsorc_gitops.render.publish import render
@@ -79,6 +80,7 @@ def render_inputs(inputs: Inputs, *, shifted: bool = False) -> "Rendering":
         environments=inputs.environments,
         schemas=read_kubernetes_schemas,
         python=python,
+        fork=fork,
     )
     return replace(rendering, sources=python.sources)
 

@@ -80,9 +80,11 @@ class Settings:
     def keeps_alive(self, service: str) -> bool:
         return self.keep_alive is None or service in self.keep_alive
 
-    def in_environment(self, name: str) -> "Settings":
-        """The settings of one environment's tree, which know of no environments themselves."""
-        environment = self.environments[name]
+    def of_tree(self, tree: str) -> "Settings":
+        """The settings of one tree; those of an environment's know of no environments themselves."""
+        if tree == DEFAULT_TREE:
+            return self
+        environment = self.environments[tree]
         return replace(
             self,
             namespace=environment.namespace or self.namespace,

@@ -1,8 +1,10 @@
 """From service definitions to everything a tree holds: objects, records, settings, Namespaces."""
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
+from typing import Any, Protocol, TypeVar
 
 from jsorc_gitops.errors import DefinitionError
 from jsorc_gitops.model.objects import KEEP_ANNOTATIONS, SERVICE_LABEL, TREE_LABEL, WORKLOADS, Manifest, ObjectRef
@@ -18,7 +20,18 @@ from jsorc_gitops.render.namespaces import (
 )
 from jsorc_gitops.render.placeholders import resolve_placeholders
 from jsorc_gitops.render.python import PythonDefinitions, render_python
-from jsorc_gitops.render.templates import VALUES, TemplateRenderer
+from jsorc_gitops.render.templates import VALUES, Filled, TemplateRenderer
+
+_T = TypeVar("_T")
+
+
+class Fork(Protocol):
+    """The door to a second core: calls a function that changes nothing, perhaps while the block goes on.
+
+    What the block is given waits for the outcome. `nullcontext` calls it then, and here.
+    """
+
+    def __call__(self, function: Callable[[], _T], /) -> AbstractContextManager[Callable[[], _T]]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +40,7 @@ class Tools:
 
     templates: TemplateRenderer
     python: PythonDefinitions
+    fork: Fork = nullcontext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,9 +67,11 @@ def render_tree(
     definitions = _parse_definitions(services, collector, environment=_find_environment(tree))
     with collector:
         _check_dependencies(definitions)
-    built, raw = _build_services(definitions, services, settings, collector, tree=tree, tools=tools)
+    filled = _fill_templates(definitions, services, settings, tree=tree, tools=tools)
+    built, raw = _build_services(definitions, services, filled, collector, python=tools.python)
     collector.check()
-    objects = _place_services(built, raw, settings, clean=tools.templates.clean)
+    clean = {where for each in filled.values() for where in each.clean}
+    objects = _place_services(built, raw, settings, clean=clean)
     everything: list[Manifest] = []
     for name, manifests in objects.items():
         record = _make_record(built[name], manifests, settings)
@@ -95,30 +111,50 @@ def _parse_definitions(
     return definitions
 
 
-def _build_services(
+def _fill_templates(
     definitions: Mapping[str, ServiceDefinition],
     services: Mapping[str, ServiceFiles],
     settings: Settings,
-    collector: Collector,
     *,
     tree: str,
     tools: Tools,
+) -> dict[str, Filled]:
+    """What the files of every service hold; a fork sees to half of them."""
+
+    def fill(names: Sequence[str]) -> dict[str, Filled]:
+        return {name: tools.templates.fill(services[name], make_context(definitions[name])) for name in names}
+
+    def make_context(definition: ServiceDefinition) -> Mapping[str, Any]:
+        return {
+            "environment": _find_environment(tree),
+            "service": definition.name,
+            "tree": tree,
+            "namespace": find_home(_find_policy(definition, settings), settings.namespace),
+            "values": definition.values,
+        }
+
+    names = list(definitions)
+    middle = len(names) // 2
+    with tools.fork(lambda: fill(names[middle:])) as get_rest:
+        return fill(names[:middle]) | get_rest()
+
+
+def _build_services(
+    definitions: Mapping[str, ServiceDefinition],
+    services: Mapping[str, ServiceFiles],
+    filled: Mapping[str, Filled],
+    collector: Collector,
+    *,
+    python: PythonDefinitions,
 ) -> tuple[dict[str, ServiceDefinition], dict[str, list[Manifest]]]:
     """The definitions with the config that Python gives them, and the objects of every service as written."""
     built: dict[str, ServiceDefinition] = {}
     raw: dict[str, list[Manifest]] = {}
     for name, definition in definitions.items():
-        context = {
-            "environment": _find_environment(tree),
-            "service": name,
-            "tree": tree,
-            "namespace": find_home(_find_policy(definition, settings), settings.namespace),
-            "values": definition.values,
-        }
         with collector:
-            raw[name] = tools.templates.render_manifests(services[name], context)
+            raw[name] = filled[name].make_manifests()
         with collector:
-            manifests, config = render_python(definition, services[name], tools.python)
+            manifests, config = render_python(definition, services[name], python)
             raw[name] = [*raw.get(name, ()), *manifests]
             built[name] = replace(definition, config=config)
     return built, raw

@@ -17,7 +17,7 @@ def compute_notes(diff: TreeDiff, trees: Collection[str], settings: Settings) ->
         f"{service} is not in keep_alive of jsorc.yaml, so jsorc reconcile would not apply it"
         for tree in trees
         for service in _find_added(diff, tree)
-        if not (settings if tree == DEFAULT_TREE else settings.in_environment(tree)).keeps_alive(service)
+        if not settings.of_tree(tree).keeps_alive(service)
     ]
     return (*gone, *dict.fromkeys(asleep))
 

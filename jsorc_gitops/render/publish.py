@@ -4,7 +4,7 @@ Everything is made in memory and compared before the first write; nothing change
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
@@ -28,11 +28,9 @@ from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, parse_settings
 from jsorc_gitops.model.sources import Sources
 from jsorc_gitops.model.tree import find_trees, hash_value
 from jsorc_gitops.model.yaml import parse_documents
-from jsorc_gitops.render.assembly import Tools, check_environments, render_tree
+from jsorc_gitops.render.assembly import Fork, RenderedTree, Tools, check_environments, render_tree
 from jsorc_gitops.render.changes import ServiceChange, diff_manifests
 from jsorc_gitops.render.findings import Finding, FindingsError
-from jsorc_gitops.render.kinds import Schemas
-from jsorc_gitops.render.lint import check_tree, check_trees
 from jsorc_gitops.render.notes import compute_notes, find_gone_trees
 from jsorc_gitops.render.python import PythonDefinitions
 from jsorc_gitops.render.templates import TemplateRenderer
@@ -48,6 +46,8 @@ class TreeFolder(Protocol):
 
 
 Manifests = Mapping[ObjectRef, Manifest]
+
+_MANY = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,47 +96,58 @@ def render(
     python: PythonDefinitions,
     schemas: Callable[[], str],
     environments: Collection[str] = (),
+    fork: Fork = nullcontext,
 ) -> Rendering:
     """Render everything, or these environments alone, and compare it with what lies in rendered/ now."""
     settings = parse_settings(settings_text, source="jsorc.yaml", services=services)
     check_environments(services, settings.environments)
-    trees, findings = _render_trees(settings, services, environments, schemas=schemas, python=python)
+    # What few services take is less than a fork costs.
+    fork = fork if len(services) >= _MANY else nullcontext
+    tools = Tools(templates=TemplateRenderer(), python=python, fork=fork)
+    rendered = _render_trees(settings, services, environments, tools=tools)
+    trees = {tree: {each.ref: each for each in rendered[tree].manifests} for tree in rendered}
+    # Beside one another, since the two are of about the same size.
+    with fork(lambda: _lint(rendered, settings, schemas=schemas)) as get_findings:
+        files = {
+            f"{compute_folder(tree)}{path}": text
+            for tree, each in rendered.items()
+            for path, text in format_tree(each.manifests, tree=tree).items()
+        }
+        findings = get_findings()
     if errors := [each for each in findings if each.severity == "error"]:
         raise FindingsError(errors)
-    files = {
-        f"{compute_folder(tree)}{path}": text
-        for tree, manifests in trees.items()
-        for path, text in format_tree(manifests.values(), tree=tree).items()
-    }
     folders = tuple(f"{name}/" for name in environments) or ("",)
     rendering = compare(files, trees, on_disk, folders=folders)
     return replace(rendering, findings=findings, notes=compute_notes(rendering.diff, rendering.trees, settings))
 
 
 def _render_trees(
-    settings: Settings,
-    services: Mapping[str, ServiceFiles],
-    environments: Collection[str],
-    *,
-    schemas: Callable[[], str],
-    python: PythonDefinitions,
-) -> tuple[dict[str, Manifests], tuple[Finding, ...]]:
-    """The objects of every tree, and what the lint says of them."""
-    tools = Tools(templates=TemplateRenderer(), python=python)
+    settings: Settings, services: Mapping[str, ServiceFiles], environments: Collection[str], *, tools: Tools
+) -> dict[str, RenderedTree]:
+    return {
+        tree: render_tree(settings.of_tree(tree), services, tree=tree, tools=tools)
+        for tree in _select_trees(settings, environments)
+    }
+
+
+def _lint(
+    trees: Mapping[str, RenderedTree], settings: Settings, *, schemas: Callable[[], str]
+) -> tuple[Finding, ...]:
+    """What is wrong with the objects of all trees."""
+    # Imported where it runs, so that a fork alone pays for it.
+    from jsorc_gitops.render.kinds import Schemas
+    from jsorc_gitops.render.lint import check_tree, check_trees
+
     known = Schemas(schemas())
-    findings: list[Finding] = []
-    clusters: dict[str, str] = {}
-    trees: dict[str, Manifests] = {}
-    for name in _select_trees(settings, environments):
-        tree = name or DEFAULT_TREE
-        scoped = settings.in_environment(name) if name else settings
-        rendered = render_tree(scoped, services, tree=tree, tools=tools)
-        findings += check_tree(rendered.objects, schemas=known, plain_secrets=rendered.plain_secrets)
-        clusters[tree] = scoped.cluster
-        trees[tree] = {each.ref: each for each in rendered.manifests}
-    findings += check_trees({tree: [*each.values()] for tree, each in trees.items()}, clusters=clusters)
+    findings = [
+        finding
+        for each in trees.values()
+        for finding in check_tree(each.objects, schemas=known, plain_secrets=each.plain_secrets)
+    ]
+    clusters = {tree: settings.of_tree(tree).cluster for tree in trees}
+    findings += check_trees({tree: each.manifests for tree, each in trees.items()}, clusters=clusters)
     # What is wrong in a template is so in every environment.
-    return trees, tuple(dict.fromkeys(findings))
+    return tuple(dict.fromkeys(findings))
 
 
 def compare(files: Files, trees: Mapping[str, Manifests], on_disk: Files, *, folders: Sequence[str]) -> Rendering:
@@ -211,12 +222,12 @@ def _of_tree(files: Files, tree: str) -> Files:
 
 
 def _select_trees(settings: Settings, environments: Collection[str]) -> list[str]:
-    """The environments to render; "" is the one tree of a repository without any."""
+    """The trees to render: of the environments, or the one tree of a repository without any."""
     known = ", ".join(settings.environments) or "none"
     for name in environments:
         if name not in settings.environments:
             raise SettingsError(f"no environment {name!r} in jsorc.yaml (there: {known})")
-    return [name for name in settings.environments if not environments or name in environments] or [""]
+    return [name for name in settings.environments if not environments or name in environments] or [DEFAULT_TREE]
 
 
 def _diff_tree(tree: str, trees: Mapping[str, Manifests], ours: Files, diff: TreeDiff) -> Iterable[ServiceChange]:

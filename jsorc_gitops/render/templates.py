@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from jsorc_gitops.errors import DefinitionError
 from jsorc_gitops.model.objects import Manifest, parse_manifest
@@ -23,41 +23,48 @@ _NEWLINE = re.compile(r"\r\n?|\n")
 _SECRET = re.compile(r"kind\W+Secret\b")
 
 
-class TemplateRenderer:
-    """Renders services one after the other; make one for each run.
+class Filled(NamedTuple):
+    """What the files of a service hold, in their order: plain values, which one process can hand to another."""
 
-    `clean` has the `where` of all objects so far that can hold no placeholder, in whichever tree.
-    """
+    documents: list[tuple[str, Any]]  # where it lies, and the value
+    clean: set[str]  # where those lie that can hold no placeholder
+    mistakes: list[str]
 
-    def __init__(self) -> None:
-        self.clean: set[str] = set()
-        self._suspects: set[str] = set()
-        self._sandbox = Sandbox()
-
-    def render_manifests(self, files: ServiceFiles, context: Mapping[str, Any]) -> list[Manifest]:
-        """All objects of a service, in the order of its files.
-
-        Raises one DefinitionError with a line for each mistake, which names the file, and the line or, in the
-        result of a template, the document.
-        """
-        self._sandbox.enter(files)
+    def make_manifests(self) -> list[Manifest]:
+        """All objects; raises one DefinitionError with a line for each mistake."""
         collector = Collector()
-        manifests: list[Manifest] = []
-        for name in sorted(files.texts):
-            if name != "service.yaml" and not VALUES.match(name):
-                with collector:
-                    self._render_file(files, name, context, manifests, collector)
+        for line in self.mistakes:
+            collector.add(line)
+        manifests = []
+        for where, value in self.documents:
+            with collector:
+                manifests.append(parse_manifest(value, where=where))
         collector.check()
         return manifests
 
-    def _render_file(
-        self,
-        files: ServiceFiles,
-        name: str,
-        context: Mapping[str, Any],
-        manifests: list[Manifest],
-        collector: Collector,
-    ) -> None:
+
+class TemplateRenderer:
+    """Renders services one after the other; make one for each run."""
+
+    def __init__(self) -> None:
+        self._sandbox = Sandbox()
+
+    def fill(self, files: ServiceFiles, context: Mapping[str, Any]) -> Filled:
+        """Fill in the templates of a service, and read its plain YAML.
+
+        A mistake names the file, and the line or, in the result of a template, the document.
+        """
+        self._sandbox.enter(files)
+        filled = Filled(documents=[], clean=set(), mistakes=[])
+        for name in sorted(files.texts):
+            if name != "service.yaml" and not VALUES.match(name):
+                try:
+                    self._fill_file(files, name, context, filled)
+                except DefinitionError as error:
+                    filled.mistakes.append(str(error))
+        return filled
+
+    def _fill_file(self, files: ServiceFiles, name: str, context: Mapping[str, Any], filled: Filled) -> None:
         place = f"{files.folder}/{name}"
         if name.endswith(TEMPLATE_SUFFIX):
             text = self._sandbox.render_text(name, context)
@@ -71,15 +78,10 @@ class TemplateRenderer:
             raise DefinitionError(f"{place}: would be left out; name it *{PLAIN_SUFFIX} or *{TEMPLATE_SUFFIX}")
         else:
             return
+        filled.documents.extend(zip(places, (each.value for each in documents), strict=True))
         # Without these letters, only an escape in a quoted text could make a placeholder.
-        if OPENING in text or "\\" in text:
-            self._suspects.update(places)
-            self.clean.difference_update(places)
-        else:
-            self.clean.update(each for each in places if each not in self._suspects)
-        for document, where in zip(documents, places, strict=True):
-            with collector:
-                manifests.append(parse_manifest(document.value, where=where))
+        if OPENING not in text and "\\" not in text:
+            filled.clean.update(places)
 
 
 def _parse_rendered(text: str, *, source: str) -> list[Document]:

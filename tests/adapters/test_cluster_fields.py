@@ -152,6 +152,18 @@ def test_every_cause_is_found_with_its_owner_and_values(
     }
 
 
+def wait_for_controller(cluster: Cluster, body: Body) -> Body:
+    """The Deployment as it is once its controller has written what it writes of this generation."""
+
+    def seen() -> Body | None:
+        live = read(cluster, body)
+        return (
+            live if live.get("status", {}).get("observedGeneration") == live["metadata"]["generation"] else None
+        )
+
+    return wait_until(seen, what="the Deployment's controller has written what it writes")
+
+
 def test_a_dry_run_tells_what_an_apply_would_change(
     cluster: Cluster, controlplane: ControlPlane, namespace: str
 ) -> None:
@@ -159,7 +171,7 @@ def test_a_dry_run_tells_what_an_apply_would_change(
     body = make_web(namespace)
     apply(cluster, body)
     controlplane.kubectl("set", "image", "deployment/web", "main=image:2", "-n", namespace)
-    live = read(cluster, body)
+    live = wait_for_controller(cluster, body)
     answer = send(cluster, body, force=True, dry_run=True)
     assert not isinstance(answer, ClusterError)
     (change,) = diff_live(live, answer)
@@ -176,11 +188,7 @@ def test_the_same_again_changes_nothing(cluster: Cluster, namespace: str) -> Non
     body = make_web(namespace)
     apply(cluster, body)
 
-    def seen() -> Body | None:
-        live = read(cluster, body)
-        return live if live.get("status", {}).get("observedGeneration") else None
-
-    live = wait_until(seen, what="the Deployment's controller has written what it writes")
+    live = wait_for_controller(cluster, body)
     assert diff_live(live, apply(cluster, body)) == ()
 
 

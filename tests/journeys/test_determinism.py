@@ -195,7 +195,7 @@ def works(expression: str, values: Mapping[str, object]) -> bool:
     service = make_service({"a.yaml.j2": f"{MAP}  a: {{{{ {spell_out(expression)} }}}}\n"})
     context = {"values": values, "environment": "", "namespace": "a", "service": "app", "tree": "default"}
     try:
-        TemplateRenderer().render_manifests(service, context)
+        TemplateRenderer().fill(service, context).make_manifests()
     except DefinitionError:
         return False
     return True

@@ -185,4 +185,4 @@ def test_every_text_is_stored(things: ControlPlane, namespace: str) -> None:
     stored = json.loads(things.kubectl("get", "configmap", "yes", "-n", namespace, "-o", "json"))
     assert stored["data"] == data
     assert stored["metadata"]["annotations"] == data
-    assert json.loads(things.kubectl("get", "thing", "0x1", "-o", "json"))["spec"] == {"texts": TEXTS}
+    assert json.loads(things.kubectl("get", "things.yaml.test", "0x1", "-o", "json"))["spec"] == {"texts": TEXTS}

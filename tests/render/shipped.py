@@ -42,7 +42,7 @@ def objects_of(service: str, *, namespace: str = "default", **values: Any) -> li
         "service": service,
         "tree": DEFAULT_TREE,
     }
-    return [dict(manifest.body) for manifest in TemplateRenderer().render_manifests(files, context)]
+    return [dict(manifest.body) for manifest in TemplateRenderer().fill(files, context).make_manifests()]
 
 
 def objects_by_name(service: str, **values: Any) -> dict[str, Body]:

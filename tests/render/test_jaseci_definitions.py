@@ -103,7 +103,7 @@ def test_manifests_of_1_4(tmp_path: Path, service: str) -> None:
     file.parent.mkdir(parents=True)
     shutil.copy(find_manifests() / file.name, file)
 
-    manifests = TemplateRenderer().render_manifests(read_definitions(tmp_path)[service], {})
+    manifests = TemplateRenderer().fill(read_definitions(tmp_path)[service], {}).make_manifests()
 
     assert [each.body for each in manifests] == [body for body in yaml.safe_load_all(file.read_text()) if body]
     assert len(manifests) == MANIFESTS[service]

@@ -71,7 +71,7 @@ def ask_jsorc() -> dict[str, Any]:
 
 
 def resolve(file: str, text: str, policy: str) -> list[Manifest]:
-    manifests = TemplateRenderer().render_manifests(make_service({f"{file}.yaml": text}, name=file), {})
+    manifests = TemplateRenderer().fill(make_service({f"{file}.yaml": text}, name=file), {}).make_manifests()
     scopes = find_cluster_scoped(manifests)
     placed = place_in_namespaces(manifests, policy=policy, home=HOME_NAMESPACE, scopes=scopes)
     return resolve_placeholders({file: placed})[file]

@@ -19,7 +19,7 @@ CONTEXT: dict[str, Any] = {
 
 
 def bodies(texts: dict[str, str]) -> list[Body]:
-    return [each.body for each in TemplateRenderer().render_manifests(make_service(texts), CONTEXT)]
+    return [each.body for each in TemplateRenderer().fill(make_service(texts), CONTEXT).make_manifests()]
 
 
 def fill(expression: str) -> Any:
@@ -30,7 +30,7 @@ def fill(expression: str) -> Any:
 
 def complaint(texts: dict[str, str]) -> str:
     with pytest.raises(DefinitionError) as caught:
-        TemplateRenderer().render_manifests(make_service(texts), CONTEXT)
+        TemplateRenderer().fill(make_service(texts), CONTEXT).make_manifests()
     return str(caught.value)
 
 
@@ -319,7 +319,7 @@ def test_where_objects_come_from() -> None:
         "a.yaml.j2": f"\n---\n{make_object()}---\n{make_object()}",
         "b.yaml": f"\n{make_object()}---\n{make_object()}",
     }
-    manifests = TemplateRenderer().render_manifests(make_service(texts), CONTEXT)
+    manifests = TemplateRenderer().fill(make_service(texts), CONTEXT).make_manifests()
 
     assert [each.where for each in manifests] == [
         "templates/redis/a.yaml.j2 document 1",
@@ -342,11 +342,11 @@ def test_all_mistakes_of_a_service_are_told() -> None:
 
     assert [line.split(": ")[0] for line in complaint(texts).splitlines()] == [
         "templates/redis/a.yaml.j2:2",
-        "templates/redis/b.yaml.j2 document 2",
-        "templates/redis/b.yaml.j2 document 3",
         "templates/redis/c.yaml:2",
         "templates/redis/d.yml",
         "templates/redis/e.yaml.j2:1",
+        "templates/redis/b.yaml.j2 document 2",
+        "templates/redis/b.yaml.j2 document 3",
     ]
 
 
@@ -368,14 +368,14 @@ def test_services_with_the_same_template_are_told_apart() -> None:
     renderer = TemplateRenderer()
     template = make_object(more="data: {a: {% include 'own.j2' %} }\n")
     found = {
-        name: renderer.render_manifests(
+        name: renderer.fill(
             make_service({"a.yaml.j2": template, "b.yaml.j2": template, "own.j2": text}, name=name), CONTEXT
-        )
+        ).make_manifests()
         for name, text in (("one", "1"), ("two", "2"))
     }
 
     with pytest.raises(DefinitionError) as caught:
-        renderer.render_manifests(make_service({"c.yaml.j2": template}, name="three"), CONTEXT)
+        renderer.fill(make_service({"c.yaml.j2": template}, name="three"), CONTEXT).make_manifests()
 
     assert {name: [each.body["data"] for each in both] for name, both in found.items()} == {
         "one": [{"a": 1}, {"a": 1}],

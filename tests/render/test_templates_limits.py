@@ -27,7 +27,7 @@ MANY = "{% set many = range(99999) | list %}"
 
 def render(texts: dict[str, str] | str) -> list[Manifest]:
     texts = {"a.yaml.j2": texts} if isinstance(texts, str) else texts
-    return TemplateRenderer().render_manifests(make_service(texts), {"values": {"list": [1, 2]}})
+    return TemplateRenderer().fill(make_service(texts), {"values": {"list": [1, 2]}}).make_manifests()
 
 
 def complain(texts: dict[str, str] | str) -> str:
@@ -215,7 +215,7 @@ def test_every_template_begins_anew() -> None:
     busy = make_object(more="data: {a: x{% for a in range(99999) %}{% if a %}{% endif %}{% endfor %}}\n")
     service = make_service({f"{name}.yaml.j2": busy for name in "abcd"})
 
-    assert len([each for _ in range(2) for each in renderer.render_manifests(service, {})]) == 8
+    assert len([each for _ in range(2) for each in renderer.fill(service, {}).make_manifests()]) == 8
 
 
 def test_what_people_write_is_far_below() -> None:
@@ -240,7 +240,7 @@ renderer, files = TemplateRenderer(), {"a.yaml.j2": sys.argv[1]}
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + 8 * 2**20,) * 2)
 try:
-    renderer.render_manifests(ServiceFiles(name="a", folder="templates/a", texts=files), {})
+    renderer.fill(ServiceFiles(name="a", folder="templates/a", texts=files), {}).make_manifests()
 except DefinitionError as error:
     print(error)
 """

@@ -29,7 +29,7 @@ def complain(template: str) -> str:
     values = copy.deepcopy(VALUES)
     texts = {"a.yaml.j2": template, "other.j2": OTHER, "../evil.j2": "evil", "service.yaml": "values: {}"}
     with pytest.raises(DefinitionError) as caught:
-        TemplateRenderer().render_manifests(make_service(texts), {"values": values, "namespace": "a"})
+        TemplateRenderer().fill(make_service(texts), {"values": values, "namespace": "a"}).make_manifests()
     assert values == VALUES
     return str(caught.value).removeprefix("templates/redis/a.yaml.j2:1: ")
 
@@ -155,7 +155,7 @@ def test_what_is_not_there(template: str, message: str) -> None:
 def test_missing_files_may_be_passed_over() -> None:
     """`ignore missing` passes over a file that is not there, one outside the folder too."""
     text = make_object(more="data: {a: x{% include '/etc/hostname' ignore missing %}}\n")
-    [manifest] = TemplateRenderer().render_manifests(make_service({"a.yaml.j2": text}), {})
+    [manifest] = TemplateRenderer().fill(make_service({"a.yaml.j2": text}), {}).make_manifests()
 
     assert manifest.body["data"] == {"a": "x"}
 
@@ -179,7 +179,7 @@ def test_the_environment_of_the_process_is_not_seen(monkeypatch: pytest.MonkeyPa
 
     def render() -> Any:
         service = make_service({"a.yaml.j2": template})
-        return TemplateRenderer().render_manifests(service, {"values": VALUES})[0].body
+        return TemplateRenderer().fill(service, {"values": VALUES}).make_manifests()[0].body
 
     before = render()
     for name, value in (("TZ", "Asia/Tokyo"), ("LANG", "tr_TR"), ("LC_ALL", "tr_TR"), ("VALUES", "x")):
