@@ -13,7 +13,6 @@ Figure = Literal["wall", "rss"]
 Runs = dict[tuple[str, int], list[Sample]]  # by command and size
 
 SHARED = f"jsorc render, shared, {FIRST}"
-COMMIT = f"jsorc render --commit, shared, {FIRST}"
 KAPITAN, KUSTOMIZE = "kapitan", "kubectl kustomize"
 
 # Growth is looked at from here: below, most of the time goes into starting up.
@@ -44,16 +43,13 @@ def compute_bars(samples: Sequence[Sample]) -> list[Bar]:
     return [
         *_compare_with_peers(runs),
         *_compare_with_first(runs),
-        *(
-            _compare(
-                runs,
-                f"peak RSS: {_shorten(ours)} / kapitan",
-                (ours, 5000),
-                (KAPITAN, 5000),
-                most=0.5,
-                figure="rss",
-            )
-            for ours in (SHARED, COMMIT)
+        _compare(
+            runs,
+            f"peak RSS: {_shorten(SHARED)} / kapitan",
+            (SHARED, 5000),
+            (KAPITAN, 5000),
+            most=0.5,
+            figure="rss",
         ),
         _compare(runs, "jsorc --help / python -c pass", ("jsorc --help", 0), ("python -c pass", 0), most=4.5),
         *_compute_growth(runs),
@@ -97,17 +93,15 @@ def _compare_with_peers(runs: Runs) -> Iterator[Bar]:
         (5000, KAPITAN, 8),
         (5000, KUSTOMIZE, 20),
     ):
-        for ours in (SHARED, COMMIT):
-            claim = f"{size:,}: {peer} / {_shorten(ours)}"
-            yield _compare(runs, claim, (peer, size), (ours, size), least=least)
+        claim = f"{size:,}: {peer} / {_shorten(SHARED)}"
+        yield _compare(runs, claim, (peer, size), (SHARED, size), least=least)
 
 
 def _compare_with_first(runs: Runs) -> Iterator[Bar]:
+    again = SHARED.replace(FIRST, UNCHANGED)
     for size in (1000, 5000):
-        for first in (SHARED, COMMIT):
-            claim = f"{size:,}: {UNCHANGED} / {first.replace(f', {FIRST}', '')}"
-            again = first.replace(FIRST, UNCHANGED)
-            yield _compare(runs, claim, (again, size), (first, size), most=0.25)
+        claim = f"{size:,}: {UNCHANGED} / {_shorten(SHARED)}"
+        yield _compare(runs, claim, (again, size), (SHARED, size), most=0.25)
 
 
 def _compute_growth(runs: Runs) -> Iterator[Bar]:
