@@ -1,6 +1,8 @@
 """The porch: reads options and the environment, wires adapters into a corridor, prints, exits."""
 
+import errno
 import io
+import os
 import signal
 import sys
 from types import FrameType
@@ -50,7 +52,15 @@ def main() -> None:
             stream.reconfigure(errors="replace")
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _interrupt)
-    sys.exit(run(sys.argv[1:]))
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        # Python says what is wrong with them, as it does for every program.
+        sys.exit(code)
+    # Taking everything apart first would take as long as reading a hundred services.
+    os._exit(code)
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:
@@ -71,7 +81,10 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    except Exception:  # noqa: BLE001 - the one place where our own bugs end
+    except Exception as error:  # noqa: BLE001 - the one place where our own bugs end
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            click.echo(f"jsorc: {error}; what was printed is cut short, or a file could not be written", err=True)
+            return JsorcError.exit_code
         return _report_bug()
     return code if isinstance(code, int) else 0
 

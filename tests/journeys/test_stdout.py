@@ -26,6 +26,24 @@ def stream(root: Path, *options: str, **environment: str) -> Outcome:
     return start("render", "--stdout", *options, cwd=root, **environment)
 
 
+def test_a_full_disk_is_no_bug(tmp_path: Path) -> None:
+    """What cannot be printed is told in one line, exit 1."""
+    put(tmp_path, FILES)
+
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "jsorc_gitops", "render", "--stdout"],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("jsorc: [Errno 28] No space left on device; ")
+
+
 def test_the_tree_in_the_order_of_applying(tmp_path: Path) -> None:
     """All documents of rendered/, in the order of applying; warnings on stderr; nothing is written."""
     put(tmp_path, FILES)
