@@ -6,11 +6,13 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import NoReturn, TypeVar
 
 T = TypeVar("T")
 
 _CHUNK = 1 << 20
+_WATCH = 0.2  # seconds after which a copy looks whether it is still wanted
 
 
 @contextmanager
@@ -21,9 +23,7 @@ def fork(function: Callable[[], T]) -> Iterator[Callable[[], T]]:
     good (one core) or the only way: no copy can be made, the copy was killed, the function raises, or what it
     returns cannot be pickled.
     """
-    # A copy has none of the other threads, and keeps for ever what they had locked.
-    alone = threading.active_count() == 1 and (os.cpu_count() or 1) > 1
-    child = _start(function) if alone else None
+    child = _start(function) if _is_worth_it() else None
     if child is None:
         yield function
         return
@@ -43,18 +43,28 @@ def fork(function: Callable[[], T]) -> Iterator[Callable[[], T]]:
         os.waitpid(pid, 0)
 
 
+def _is_worth_it() -> bool:
+    """Whether there is another core, and a copy can be made and waited for."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    # A copy has none of the other threads, and keeps for ever what they had locked.
+    alone = threading.active_count() == 1
+    # Where whoever started us ignores its children, ours are gone before we can ask.
+    awaited = signal.getsignal(signal.SIGCHLD) is not signal.SIG_IGN
+    return alone and awaited and (cores or 1) > 1
+
+
 def _start(function: Callable[[], object]) -> tuple[int, int] | None:
     """The copy's pid and the pipe it answers on; None where there can be none."""
     reading, writing = os.pipe()
     # A ^C must not make the copy tidy up as this process would.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    parent, before = os.getpid(), signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         pid = os.fork()
         if not pid:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
             os.close(reading)
-            _answer(writing, function)
+            _answer(writing, function, parent=parent)
     except OSError:
         os.close(reading)
         return None
@@ -64,9 +74,20 @@ def _start(function: Callable[[], object]) -> tuple[int, int] | None:
     return pid, reading
 
 
-def _answer(pipe: int, function: Callable[[], object]) -> NoReturn:
+def _answer(pipe: int, function: Callable[[], object], *, parent: int) -> NoReturn:
     """Nothing may leave this but the answer: what this process would do, its copy must not do again."""
+
+    def check_parent(_: int, __: FrameType | None) -> None:
+        if os.getppid() != parent:
+            os._exit(0)
+
     try:
+        # Whoever reads what the parent prints is not kept waiting for its end by us, should it be killed.
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for stream in range(3):
+            os.dup2(nowhere, stream)
+        signal.signal(signal.SIGALRM, check_parent)
+        signal.setitimer(signal.ITIMER_REAL, _WATCH, _WATCH)
         answer = memoryview(pickle.dumps(function(), pickle.HIGHEST_PROTOCOL))
         while answer:
             answer = answer[os.write(pipe, answer) :]

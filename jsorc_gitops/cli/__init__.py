@@ -54,8 +54,10 @@ def main() -> None:
         signal.signal(signal.SIGINT, _interrupt)
     code = run(sys.argv[1:])
     try:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            # None where whoever started us has closed it.
+            if stream is not None:
+                stream.flush()
     except OSError:
         # Python says what is wrong with them, as it does for every program.
         sys.exit(code)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from jsorc_gitops.errors import DefinitionError
 from jsorc_gitops.model.objects import KEEP_ANNOTATIONS, SERVICE_LABEL, TREE_LABEL, WORKLOADS, Manifest, ObjectRef
@@ -52,23 +52,40 @@ class RenderedTree:
     plain_secrets: frozenset[str]  # the services whose Secrets may lie in git
 
 
-def render_tree(
-    settings: Settings,
+def render_trees(
+    settings: Mapping[str, Settings], services: Mapping[str, ServiceFiles], *, tools: Tools
+) -> dict[str, RenderedTree]:
+    """All objects of every tree, by the settings of each.
+
+    Raises DefinitionError with a line for each mistake of a tree.
+    """
+    collectors = {tree: Collector() for tree in settings}
+    definitions = {
+        tree: _parse_definitions(services, collector, environment=_find_environment(tree))
+        for tree, collector in collectors.items()
+    }
+    filled = _fill_templates(definitions, services, settings, tools=tools)
+    return {
+        tree: _assemble(
+            definitions[tree], services, filled[tree], of, collectors[tree], tree=tree, python=tools.python
+        )
+        for tree, of in settings.items()
+    }
+
+
+def _assemble(
+    definitions: Mapping[str, ServiceDefinition],
     services: Mapping[str, ServiceFiles],
+    filled: Mapping[str, Filled],
+    settings: Settings,
+    collector: Collector,
     *,
     tree: str,
-    tools: Tools,
+    python: PythonDefinitions,
 ) -> RenderedTree:
-    """All objects of the tree; the tools are shared by the trees of one run.
-
-    Raises DefinitionError with a line for each mistake.
-    """
-    collector = Collector()
-    definitions = _parse_definitions(services, collector, environment=_find_environment(tree))
     with collector:
         _check_dependencies(definitions)
-    filled = _fill_templates(definitions, services, settings, tree=tree, tools=tools)
-    built, raw = _build_services(definitions, services, filled, collector, python=tools.python)
+    built, raw = _build_services(definitions, services, filled, collector, python=python)
     collector.check()
     clean = {where for each in filled.values() for where in each.clean}
     objects = _place_services(built, raw, settings, clean=clean)
@@ -112,31 +129,36 @@ def _parse_definitions(
 
 
 def _fill_templates(
-    definitions: Mapping[str, ServiceDefinition],
+    definitions: Mapping[str, Mapping[str, ServiceDefinition]],
     services: Mapping[str, ServiceFiles],
-    settings: Settings,
+    settings: Mapping[str, Settings],
     *,
-    tree: str,
     tools: Tools,
-) -> dict[str, Filled]:
-    """What the files of every service hold; a fork sees to half of them."""
+) -> dict[str, dict[str, Filled]]:
+    """What the files of every service hold, by tree; a fork sees to half of the services."""
 
-    def fill(names: Sequence[str]) -> dict[str, Filled]:
-        return {name: tools.templates.fill(services[name], make_context(definitions[name])) for name in names}
-
-    def make_context(definition: ServiceDefinition) -> Mapping[str, Any]:
+    def fill(names: Sequence[str]) -> dict[str, dict[str, Filled]]:
         return {
-            "environment": _find_environment(tree),
-            "service": definition.name,
-            "tree": tree,
-            "namespace": find_home(_find_policy(definition, settings), settings.namespace),
-            "values": definition.values,
+            tree: {name: fill_one(tree, name) for name in names if name in definitions[tree]} for tree in settings
         }
 
-    names = list(definitions)
+    def fill_one(tree: str, name: str) -> Filled:
+        definition = definitions[tree][name]
+        context = {
+            "environment": _find_environment(tree),
+            "service": name,
+            "tree": tree,
+            "namespace": find_home(_find_policy(definition, settings[tree]), settings[tree].namespace),
+            "values": definition.values,
+        }
+        return tools.templates.fill(services[name], context)
+
+    names = list(services)
     middle = len(names) // 2
     with tools.fork(lambda: fill(names[middle:])) as get_rest:
-        return fill(names[:middle]) | get_rest()
+        first = fill(names[:middle])
+        rest = get_rest()
+    return {tree: first[tree] | rest[tree] for tree in settings}
 
 
 def _build_services(

@@ -28,7 +28,7 @@ from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, parse_settings
 from jsorc_gitops.model.sources import Sources
 from jsorc_gitops.model.tree import find_trees, hash_value
 from jsorc_gitops.model.yaml import parse_documents
-from jsorc_gitops.render.assembly import Fork, RenderedTree, Tools, check_environments, render_tree
+from jsorc_gitops.render.assembly import Fork, RenderedTree, Tools, check_environments, render_trees
 from jsorc_gitops.render.changes import ServiceChange, diff_manifests
 from jsorc_gitops.render.findings import Finding, FindingsError
 from jsorc_gitops.render.notes import compute_notes, find_gone_trees
@@ -104,30 +104,35 @@ def render(
     # What few services take is less than a fork costs.
     fork = fork if len(services) >= _MANY else nullcontext
     tools = Tools(templates=TemplateRenderer(), python=python, fork=fork)
-    rendered = _render_trees(settings, services, environments, tools=tools)
+    by_tree = {tree: settings.of_tree(tree) for tree in _select_trees(settings, environments)}
+    rendered = render_trees(by_tree, services, tools=tools)
     trees = {tree: {each.ref: each for each in rendered[tree].manifests} for tree in rendered}
     # Beside one another, since the two are of about the same size.
     with fork(lambda: _lint(rendered, settings, schemas=schemas)) as get_findings:
-        files = {
-            f"{compute_folder(tree)}{path}": text
-            for tree, each in rendered.items()
-            for path, text in format_tree(each.manifests, tree=tree).items()
-        }
+        try:
+            files = _format(rendered)
+        except (TypeError, ValueError, RecursionError):
+            # What cannot be written has a finding that says where and why.
+            _check(get_findings())
+            raise
         findings = get_findings()
-    if errors := [each for each in findings if each.severity == "error"]:
-        raise FindingsError(errors)
+    _check(findings)
     folders = tuple(f"{name}/" for name in environments) or ("",)
     rendering = compare(files, trees, on_disk, folders=folders)
     return replace(rendering, findings=findings, notes=compute_notes(rendering.diff, rendering.trees, settings))
 
 
-def _render_trees(
-    settings: Settings, services: Mapping[str, ServiceFiles], environments: Collection[str], *, tools: Tools
-) -> dict[str, RenderedTree]:
+def _format(trees: Mapping[str, RenderedTree]) -> dict[str, str]:
     return {
-        tree: render_tree(settings.of_tree(tree), services, tree=tree, tools=tools)
-        for tree in _select_trees(settings, environments)
+        f"{compute_folder(tree)}{path}": text
+        for tree, each in trees.items()
+        for path, text in format_tree(each.manifests, tree=tree).items()
     }
+
+
+def _check(findings: Iterable[Finding]) -> None:
+    if errors := [each for each in findings if each.severity == "error"]:
+        raise FindingsError(errors)
 
 
 def _lint(

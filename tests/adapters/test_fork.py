@@ -14,11 +14,11 @@ from tests.waiting import wait_until
 
 LARGE = "x" * (1 << 22)  # far more than a pipe holds
 BESIDE = """\
-import os
+import os, sys
 from jsorc_gitops.adapters.fork import fork
 
 def tell():
-    os.write(1, b"%d\\n" % os.getpid())  # whole, whoever else writes
+    os.write(int(sys.argv[1]), b"%d\\n" % os.getpid())  # whole, whoever else writes
 
 def hang():
     tell()
@@ -125,13 +125,19 @@ def test_an_outcome_that_nobody_asks_for() -> None:
 
 def test_an_interrupt_reaches_both() -> None:
     """^C goes to the copy as well, which ends without tidying up what is not its own."""
-    command = [sys.executable, "-c", BESIDE]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, process_group=0) as process:
-        assert process.stdout is not None
+    reading, writing = os.pipe()
+    command = [sys.executable, "-c", BESIDE, str(writing)]
+    with (
+        os.fdopen(reading) as pids_of,
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, process_group=0, pass_fds=[writing]
+        ) as process,
+    ):
+        os.close(writing)
         try:
-            pids = {int(process.stdout.readline()) for _ in range(2)}
+            pids = {int(pids_of.readline()) for _ in range(2)}
             os.killpg(process.pid, signal.SIGINT)
-            rest = process.stdout.read()
+            rest, _ = process.communicate()
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise

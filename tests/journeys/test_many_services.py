@@ -1,13 +1,28 @@
 """jsorc render where there are so many services that a second core helps."""
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+import pytest
 
 from jsorc_gitops.adapters.files import read_definitions
+from jsorc_gitops.adapters.fork import fork
 from jsorc_gitops.adapters.schemas import read_kubernetes_schemas
 from jsorc_gitops.render.publish import render
+from tests.adapters.test_python import find_group
 from tests.render.builders import PYTHON
 from tests.render.commands import start
 from tests.render.worktree import put
+from tests.waiting import wait_until
+
+T = TypeVar("T")
 
 SETTINGS = "namespace: shop\nenvironments: {one: {}, two: {namespace: shop-two}}\n"
 APP = """\
@@ -35,6 +50,65 @@ def write(root: Path) -> list[str]:
         put(root, {f"templates/{name}/service.yaml": service, f"templates/{name}/app.yaml.j2": APP})
     put(root, {"jsorc.yaml": SETTINGS})
     return names
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="on one core there is nothing to fork for")
+def test_a_second_core_does_half(tmp_path: Path) -> None:
+    """Copies of the process fill templates and lint; their answers are the ones that are used."""
+    write(tmp_path)
+    pids: list[int] = []
+
+    @contextmanager
+    def watched(function: Callable[[], T]) -> Iterator[Callable[[], T]]:
+        with fork(lambda: (os.getpid(), function())) as get:
+
+            def get_outcome() -> T:
+                pid, outcome = get()
+                pids.append(pid)
+                return outcome
+
+            yield get_outcome
+
+    render(SETTINGS, read_definitions(tmp_path), {}, python=PYTHON, schemas=read_kubernetes_schemas, fork=watched)
+
+    assert len({*pids, os.getpid()}) == 3
+
+
+DEEP = """
+KUBE = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deep"}, "data": {"a": deep}}
+"""
+LOOP = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
+def test_a_killed_run_leaves_nobody_behind(tmp_path: Path, number: signal.Signals) -> None:
+    """Whoever reads its output sees the end at once, and the copy ends soon after."""
+    names = write(tmp_path)
+    for name in names[20:]:
+        put(tmp_path, {f"templates/{name}/loop.yaml.j2": LOOP})
+    command = [sys.executable, "-m", "jsorc_gitops", "render"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=tmp_path, stdout=pipe, stderr=pipe, process_group=0) as process:
+        wait_until(lambda: len([*find_group(process.pid)]) == 2, what="the copy is at work")
+
+        process.send_signal(number)
+        process.communicate()
+
+    assert process.returncode == -number
+    wait_until(lambda: not [*find_group(process.pid)], what="the copy has ended")
+
+
+def test_a_starter_that_ignores_its_children(tmp_path: Path) -> None:
+    """SIGCHLD may be ignored by whoever starts us; the tree is rendered all the same."""
+    write(tmp_path)
+    ignore = "signal.signal(signal.SIGCHLD, signal.SIG_IGN)"
+    program = f"import os, signal, sys; {ignore}; os.execv(sys.argv[1], sys.argv[1:])"
+    command = [sys.executable, "-c", program, sys.executable, "-m", "jsorc_gitops", "render"]
+
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "rendered/one/svc-39/Deployment.yaml").exists()
 
 
 def test_a_second_core_changes_nothing(tmp_path: Path) -> None:
@@ -78,3 +152,18 @@ def test_findings_anywhere(tmp_path: Path) -> None:
     assert [
         line.removeprefix("jsorc: ").split(": ")[0] for line in done.err.splitlines() if ": dtaa" in line
     ] == [f"templates/{name}/more.yaml:1" for _ in ("one", "two") for name in (names[3], names[39])]
+
+
+@pytest.mark.parametrize("services", [1, 40])
+def test_what_cannot_be_written_is_explained_by_the_lint(tmp_path: Path, services: int) -> None:
+    """An object that is too deep to be written is told as what the lint finds in it."""
+    names = write(tmp_path)[:services]
+    put(tmp_path, {"templates/svc-00/deep.py": "deep = {}\nfor _ in range(98): deep = {'a': deep}\n" + DEEP})
+    put(tmp_path, {"templates/svc-00/service.yaml": "python: deep:KUBE\nvalues: {version: 1.0.x, same: a}\n"})
+    for name in [each for each in (tmp_path / "templates").iterdir() if each.name not in names]:
+        shutil.rmtree(name)
+
+    done = start("render", cwd=tmp_path)
+
+    assert (done.code, (tmp_path / "rendered").exists()) == (1, False)
+    assert "data.a: a mapping is not a text" in done.err

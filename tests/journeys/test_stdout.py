@@ -44,6 +44,18 @@ def test_a_full_disk_is_no_bug(tmp_path: Path) -> None:
     assert done.stderr.splitlines()[-1].startswith("jsorc: [Errno 28] No space left on device; ")
 
 
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_closed_streams(tmp_path: Path, closed: str) -> None:
+    """Whoever closed them sees nothing, and the exit code all the same."""
+    put(tmp_path, FILES)
+    line = f"'{sys.executable}' -m jsorc_gitops render --check {closed}"
+
+    done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 6
+    assert "Traceback" not in done.stderr
+
+
 def test_the_tree_in_the_order_of_applying(tmp_path: Path) -> None:
     """All documents of rendered/, in the order of applying; warnings on stderr; nothing is written."""
     put(tmp_path, FILES)

@@ -10,7 +10,7 @@ from jsorc_gitops.model.layout import TreeDiff
 from jsorc_gitops.model.objects import Manifest
 from jsorc_gitops.model.services import ServiceFiles
 from jsorc_gitops.model.settings import DEFAULT_TREE, Settings
-from jsorc_gitops.render.assembly import Tools, render_tree
+from jsorc_gitops.render.assembly import Tools, render_trees
 from jsorc_gitops.render.templates import TemplateRenderer
 
 PYTHON = PythonDefinitions(Path("nowhere"))
@@ -54,7 +54,9 @@ def make_object(kind: str = "ConfigMap", name: str = "x", *, version: str = "v1"
 def render_services(*services: ServiceFiles, settings: Settings | None = None) -> list[Manifest]:
     by_name = {each.name: each for each in services}
     tools = Tools(templates=TemplateRenderer(), python=PYTHON)
-    return list(render_tree(settings or Settings(), by_name, tree=DEFAULT_TREE, tools=tools).manifests)
+    return list(
+        render_trees({DEFAULT_TREE: settings or Settings()}, by_name, tools=tools)[DEFAULT_TREE].manifests
+    )
 
 
 def render_bodies(*services: ServiceFiles, settings: Settings | None = None) -> dict[str, Any]:
