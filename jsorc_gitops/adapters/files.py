@@ -31,7 +31,7 @@ def read_settings_text(root: Path) -> str:
     """The text of jsorc.yaml; raise SettingsError where there is none."""
     path = root / "jsorc.yaml"
     try:
-        return path.read_text(encoding="utf-8")
+        return _read_file(str(path)).decode().replace("\r\n", "\n")
     except FileNotFoundError as error:
         # The one of a folder above, where somebody is within a repository.
         above = next((each for each in root.resolve().parents if os.path.lexists(each / path.name)), None)
