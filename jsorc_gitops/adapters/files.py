@@ -31,7 +31,7 @@ def read_settings_text(root: Path) -> str:
     """The text of jsorc.yaml; raise SettingsError where there is none."""
     path = root / "jsorc.yaml"
     try:
-        return path.read_text(encoding="utf-8")
+        return _read_file(str(path)).decode().replace("\r\n", "\n")
     except FileNotFoundError as error:
         # The one of a folder above, where somebody is within a repository.
         above = next((each for each in root.resolve().parents if os.path.lexists(each / path.name)), None)
@@ -96,10 +96,13 @@ def read_shipped_definitions() -> dict[str, ServiceFiles]:
 
 
 def check_new_files(root: Path, names: Iterable[str]) -> None:
-    """Raise SettingsError where one of these files is there already."""
+    """Raise SettingsError where one of these files is there already, or what is there has no room for it."""
     for name in names:
         if os.path.lexists(root / name):
             raise SettingsError(f"{root / name} is there already; nothing was written")
+        above = next(each for each in (root / name).parents if os.path.lexists(each))
+        if not above.is_dir():
+            raise SettingsError(f"{above} is no folder; nothing was written")
 
 
 def write_new_files(root: Path, texts: Mapping[str, str]) -> None:

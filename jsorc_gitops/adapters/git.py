@@ -270,6 +270,8 @@ class Repository:
         # Git takes @{-1} for the branch before.
         if not spelled or spelled != branch:
             raise RepositoryError(f"{branch!r} cannot be the name of a branch")
+        if branch.startswith("refs/"):
+            raise RepositoryError(f"{branch} is no branch's name but a path; name a branch as in --branch live")
         if f"branch refs/heads/{branch}" in self._git.run("worktree", "list", "--porcelain").splitlines():
             raise RepositoryError(f"branch {branch} is checked out; use --commit there, or name another branch")
 

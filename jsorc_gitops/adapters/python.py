@@ -15,6 +15,7 @@ from typing import Any
 
 from jsorc_gitops.adapters.sources import find_interpreter
 from jsorc_gitops.errors import DefinitionError
+from jsorc_gitops.model.plain import check_plain
 from jsorc_gitops.model.services import BuiltDefinition
 from jsorc_gitops.model.sources import Sources
 
@@ -67,6 +68,7 @@ class PythonDefinitions:
                 built = _read_answer(answer, status)
             except DefinitionError as error:
                 raise DefinitionError(_clean(f"{where}: {error}{_quote(printed)}")) from None
+        check_plain({key: built[key] for key in ("kube", "config")}, where=where)
         found = built["sources"]
         sources = Sources(
             files=frozenset(found["files"]), searched=frozenset(found["searched"]), complete=found["complete"]

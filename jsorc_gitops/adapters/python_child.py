@@ -11,7 +11,6 @@ from __future__ import annotations
 import errno
 import importlib
 import json
-import math
 import os
 import resource
 import sys
@@ -20,7 +19,7 @@ from typing import Any
 
 _LARGEST = 32 << 20  # bytes of the answer, and of all that a definition prints
 _OVERHEAD = 16  # bytes of a value beside its text: quotes, commas, what reads it
-_DEEPEST = 200  # the schema of a CustomResourceDefinition goes 40 deep
+_DEEPEST = 100  # model.emitter.MAX_DEPTH; the schema of a CustomResourceDefinition goes 40 deep
 _LONGEST = 500  # characters of somebody's error that a line can bear
 _SHIFT = 400 * 86400 + 5 * 3600 + 7 * 60 + 11  # seconds: another year, month, day, hour and minute
 
@@ -88,7 +87,7 @@ def _build(name: str, values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(value: Any, path: tuple[str | int, ...], room: list[int]) -> None:
-    """Refuse what JSON would change or cannot say; `room` holds what is left for the answer."""
+    """Refuse what JSON cannot say; `room` holds what is left for the answer. model.plain checks the rest."""
     if len(path) > _DEEPEST:
         raise _UnusableError(f"{_spell(path[:6])}: nested more than {_DEEPEST} deep, or within itself")
     room[0] -= _OVERHEAD + (len(value) if isinstance(value, str) else 0)
@@ -103,23 +102,8 @@ def _check(value: Any, path: tuple[str | int, ...], room: list[int]) -> None:
     elif isinstance(value, (list, tuple)):
         for index, below in enumerate(value):
             _check(below, (*path, index), room)
-    else:
-        complaint = _check_scalar(value)
-        if complaint:
-            raise _UnusableError(f"{_spell(path)}: {complaint}")
-
-
-def _check_scalar(value: Any) -> str:
-    if isinstance(value, str):
-        try:
-            value.encode()
-        except UnicodeError:
-            return "holds half a character, which no file can"
-    elif isinstance(value, float) and not math.isfinite(value):
-        return f"{value} is no number with digits"
-    elif not isinstance(value, (int, float, type(None))):
-        return f"is {_kind_of(value)}, which neither JSON nor YAML can say"
-    return ""
+    elif not isinstance(value, (str, int, float, type(None))):
+        raise _UnusableError(f"{_spell(path)}: is {_kind_of(value)}, which neither JSON nor YAML can say")
 
 
 def _spell(path: tuple[str | int, ...]) -> str:

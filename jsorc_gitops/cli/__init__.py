@@ -101,7 +101,9 @@ def _report_bug() -> int:
     import tempfile
     import traceback
 
-    with tempfile.NamedTemporaryFile("w", prefix="jsorc-", suffix=".log", delete=False, encoding="utf-8") as log:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="jsorc-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as log:
         log.write(f"jsorc {__version__}, Python {sys.version}\n")
         traceback.print_exc(file=log)
     click.echo(f"jsorc: this is a bug in jsorc; what happened is in {log.name}", err=True)

@@ -55,6 +55,7 @@ def init(root: "Path", *, names: tuple[str, ...]) -> None:
     added = bool(names) and (root / "jsorc.yaml").exists()
     if not added:
         _check_new(root / "jsorc.yaml")
+        # The last to be written: without it, init can be run again.
         texts["jsorc.yaml"] = _SETTINGS.format(services=", ".join(services))
     check_new_files(root, texts)
     begun = not is_in_repository(root)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jsorc_gitops.cli.stdout import Stdout, say_last
+
 if TYPE_CHECKING:
     from jsorc_gitops.cli.rendering import Inputs
     from jsorc_gitops.errors import JsorcError
@@ -37,10 +39,12 @@ class TextPrinter:
     def __init__(self, *, whole: bool, comment: bool) -> None:
         self.whole = whole
         self._comment = comment
+        self._stdout = Stdout()
+        self._failed = False
 
     def tell_known(self, memo: "Memo") -> None:
         print_warnings(memo.warnings)
-        click.echo(f"rendered/ is up to date: {memo.objects} objects.")
+        self._stdout.say(f"rendered/ is up to date: {memo.objects} objects.")
 
     def tell_committed(self, memo: "Memo") -> None:
         print_warnings(memo.warnings)
@@ -54,7 +58,7 @@ class TextPrinter:
         """What differs from rendered/ as it lay there."""
         diff = rendering.diff
         if not diff:
-            click.echo(f"rendered/ is up to date: {rendering.objects} objects.")
+            self._stdout.say(f"rendered/ is up to date: {rendering.objects} objects.")
             return
         self._print_changes(inputs, rendering, rendering.changes, inputs.on_disk)
         words = ((diff.added, "added"), (diff.changed, "changed"), (diff.removed, "removed"))
@@ -62,8 +66,8 @@ class TextPrinter:
         verb = "was" if written else "would be"
         if not written:
             for edit in rendering.format_edits():
-                click.echo(f"{edit}: move the edit to templates/, or overwrite it with --force")
-        click.echo(f"rendered/ {verb} written: {', '.join(counts)} of {len(rendering.files)} files.")
+                self._stdout.say(f"{edit}: move the edit to templates/, or overwrite it with --force")
+        self._stdout.say(f"rendered/ {verb} written: {', '.join(counts)} of {len(rendering.files)} files.")
 
     def tell_comparison(
         self,
@@ -78,9 +82,9 @@ class TextPrinter:
         from jsorc_gitops.render.report import format_text
 
         if self._comment:
-            click.echo(format_comment(comparisons, allow=allow), nl=False)
+            self._stdout.say(format_comment(comparisons, allow=allow), nl=False)
         else:
-            click.echo("\n".join(format_text(comparisons, allow=allow, whole=self.whole)))
+            self._stdout.say("\n".join(format_text(comparisons, allow=allow, whole=self.whole)))
 
     def tell_commit(
         self,
@@ -98,7 +102,7 @@ class TextPrinter:
         if commit is None:
             self._print_unchanged(since.objects)
         else:
-            click.echo(f"Committed {commit.revision[:12]}{f' to {commit.branch}' if elsewhere else ''}.")
+            self._stdout.say(f"Committed {commit.revision[:12]}{f' to {commit.branch}' if elsewhere else ''}.")
 
     def tell_push(self, push: "Delivery") -> None:
         from jsorc_gitops.render.delivery import Ending
@@ -108,16 +112,19 @@ class TextPrinter:
             Ending.UP_TO_DATE: f"{push.place} has it already, at {push.revision[:12]}.",
             Ending.NEWER: f"{push.place} has a newer render already, {push.revision[:12]}.",
         }
-        click.echo(said[push.ending])
+        self._stdout.say(said[push.ending])
 
-    def tell_error(self, error: "JsorcError") -> None:
+    def tell_error(self, error: "JsorcError") -> None:  # noqa: ARG002 - the other printer's
         """The porch says it on stderr."""
+        self._failed = True
 
     def finish(self) -> None:
         """All is said."""
+        if not self._failed:
+            self._stdout.finish()
 
     def _print_unchanged(self, objects: int) -> None:
-        click.echo(f"Nothing changed: {objects} objects as committed.")
+        self._stdout.say(f"Nothing changed: {objects} objects as committed.")
 
     def _print_changes(
         self,
@@ -134,13 +141,13 @@ class TextPrinter:
             key = inputs.read_mask_key()
             for comparison in compare_files(rendering, before, against="", mask_key=key):
                 for diff in comparison.diffs:
-                    click.echo("\n".join(format_diff(diff)))
+                    self._stdout.say("\n".join(format_diff(diff)))
             return
         lines = [
             line for each in changes for line in (each.service or "tree", *(f"  {word}" for word in each.lines))
         ]
         if lines:
-            click.echo("\n".join(lines))
+            self._stdout.say("\n".join(lines))
 
 
 class JsonPrinter:
@@ -214,8 +221,12 @@ class JsonPrinter:
     def finish(self) -> None:
         from jsorc_gitops.render.outcome import format_outcome
 
-        # In bytes: JSON is UTF-8 whatever the locale is.
-        click.echo(format_outcome(self._outcome).encode(), nl=False)
+        document = format_outcome(self._outcome).encode()
+        if self._outcome.error:
+            # It is still to be told on stderr.
+            Stdout().say(document, nl=False)
+        else:
+            say_last(document)
 
     def _tell_changes(
         self,

@@ -1,6 +1,5 @@
 """`jsorc render --stdout`: one tree into a pipe, as kubectl takes it."""
 
-import signal
 from collections.abc import Collection
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import click
 
 from jsorc_gitops.cli.printing import print_warnings
 from jsorc_gitops.cli.rendering import read_inputs, render_inputs
+from jsorc_gitops.cli.stdout import say_last
 
 
 def print_stream(root: Path, environments: Collection[str], *, interpreter: str, as_list: bool) -> int:
@@ -24,11 +24,5 @@ def print_stream(root: Path, environments: Collection[str], *, interpreter: str,
     print_warnings(rendering.warnings)
     [manifests] = rendering.trees.values()
     text = format_list(manifests.values()) if as_list else format_stream(manifests.values())
-    # There is nothing left to do when the reader has read enough, so it ends us as it ends every Unix tool.
-    before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    try:
-        # In bytes: manifests are UTF-8 whatever the locale is.
-        click.echo(text.encode(), nl=False)
-    finally:
-        signal.signal(signal.SIGPIPE, before)
+    say_last(text.encode())
     return 0

@@ -136,9 +136,12 @@ def _clean_metadata(metadata: Mapping[str, Any]) -> dict[str, Any]:
             del texts[_MANAGED_BY]
         if texts:
             kept[name] = texts
-    finalizers = kept.pop("finalizers", None) or []
-    if others := [each for each in finalizers if not _matches(str(each), _SERVER_FINALIZERS)]:
-        kept["finalizers"] = others
+    finalizers = kept.pop("finalizers", None)
+    # What is no list stays, for the schemas to say so.
+    if isinstance(finalizers, list):
+        finalizers = [each for each in finalizers if not _matches(str(each), _SERVER_FINALIZERS)]
+    if finalizers not in (None, []):
+        kept["finalizers"] = finalizers
     return kept
 
 

@@ -12,6 +12,7 @@ from jsorc_gitops.errors import DefinitionError
 from jsorc_gitops.model.layout import compute_file_name
 from jsorc_gitops.model.masks import is_secret
 from jsorc_gitops.model.objects import Body, Manifest, ObjectRef, parse_manifest
+from jsorc_gitops.model.plain import check_plain
 from jsorc_gitops.model.settings import DNS_LABEL
 from jsorc_gitops.model.yaml import format_documents, format_yaml, parse_documents
 from jsorc_gitops.render.cleaning import clean_object, find_origin
@@ -100,7 +101,10 @@ def _parse_values(text: str, *, source: str) -> list[tuple[Any, str]]:
         with suppress(ValueError, RecursionError):
             value = json.loads(text)
             # Jaseci's config_get answers with a text that holds JSON.
-            return _parse_values(value, source=source) if isinstance(value, str) else [(value, f"{source}:1")]
+            if isinstance(value, str):
+                return _parse_values(value, source=source)
+            check_plain(value, where=f"{source}:1")
+            return [(value, f"{source}:1")]
     documents = parse_documents(text, source=source)
     return [(document.value, f"{source}:{document.line}") for document in documents]
 

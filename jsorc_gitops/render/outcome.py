@@ -1,6 +1,7 @@
 """What a run of `jsorc render` came to, as one JSON document; its shape stands in docs/json.md."""
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -19,6 +20,8 @@ from jsorc_gitops.render.report import Comparison, find_refused, make_comparison
 
 VERSION = 1
 
+# What Python makes of a byte in a file's name that is no UTF-8.
+_NO_CHARACTER = re.compile("[\ud800-\udfff]")
 _NO_FILES = TreeDiff(added=(), changed=(), removed=())
 
 
@@ -77,7 +80,7 @@ def diff_revision(rendering: Rendering, files: Files) -> TreeDiff:
 
 
 def format_outcome(outcome: Outcome) -> str:
-    """The document, with every key whatever the run was for."""
+    """The document, with every key whatever the run was for, and with U+FFFD for what is no character."""
     rendering = outcome.rendering
     trees = rendering.trees if rendering else {}
     compared = {each.tree: each for each in outcome.comparisons}
@@ -103,7 +106,8 @@ def format_outcome(outcome: Outcome) -> str:
         "commit": asdict(outcome.commit) if outcome.commit else None,
         "push": _make_push(outcome.push) if outcome.push else None,
     }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return _NO_CHARACTER.sub("\ufffd", text)
 
 
 def _make_warnings(rendering: Rendering) -> list[Mapping[str, Any]]:

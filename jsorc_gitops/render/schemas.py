@@ -5,8 +5,10 @@ format `byte`.
 """
 
 import binascii
+import json
 from base64 import b64decode
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +36,7 @@ _NAMES = {
     "string": "a text",
 }
 _LONGEST_VALUE = 60
+_MOST = 100  # mistakes that are told of one list
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,10 +61,11 @@ class Checker:
     _validator: Any = field(repr=False)
 
     def check_value(self, value: Any) -> list[Mistake]:
-        """All mistakes of a value, in no certain order; a right one costs microseconds."""
+        """The mistakes of a value, in no certain order, of a list the first; a right one costs microseconds."""
         if self._validator.is_valid(value):
             return []
-        return [mistake for error in self._validator.iter_errors(value) for mistake in self._explain(error)]
+        errors = self._validator.iter_errors(value)
+        return list(_cap(mistake for error in errors for mistake in self._explain(error)))
 
     def _explain(self, error: jsonschema_rs.ValidationError) -> Iterator[Mistake]:
         path, kind = tuple(error.instance_path), error.kind
@@ -169,11 +173,35 @@ class _ListKeys:
 
 
 def _explain_set(path: Path, items: Any) -> Iterator[Mistake]:
+    seen = set()
     for index, item in enumerate(items):
-        if item in items[:index]:
+        # To Python, but not to JSON, true is 1; lists and mappings have no place in a set.
+        text = json.dumps(item, sort_keys=True) if isinstance(item, list | dict) else None
+        key = isinstance(item, bool), text, item if text is None else None
+        if key in seen:
             yield Mistake(
                 rule=Rule.REPEATED_ITEM, path=(*path, index), message=f"{_spell(item)} is in this list twice"
             )
+        seen.add(key)
+
+
+def _cap(mistakes: Iterable[Mistake]) -> Iterator[Mistake]:
+    """The first mistakes within each list, and the number of the others."""
+    counts: Counter[Path | None] = Counter()
+    for each in mistakes:
+        place = _find_list(each.path)
+        counts[place] += 1
+        if place is None or counts[place] <= _MOST:
+            yield each
+    for place, count in counts.items():
+        if place is not None and count > _MOST:
+            yield Mistake(rule=Rule.WRONG_VALUE, path=place, message=f"has {count - _MOST:,} more mistakes")
+
+
+def _find_list(path: Path) -> Path | None:
+    """The innermost list that a path leads through."""
+    indices = [place for place, step in enumerate(path) if isinstance(step, int)]
+    return path[: indices[-1]] if indices else None
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """The door to what people write: jsorc.yaml, templates/, credentials; and what `jsorc init` writes for them."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,22 @@ def test_what_is_not_there_is_named(tmp_path: Path) -> None:
         ),
         "jaseci.credentials: /gone: No such file or directory",
     ]
+
+
+@pytest.mark.timeout(20)
+def test_settings_that_are_a_pipe(tmp_path: Path) -> None:
+    """Nobody is waited for who might write into it."""
+    os.mkfifo(tmp_path / "jsorc.yaml")
+
+    with pytest.raises(SettingsError, match=r"/jsorc\.yaml: cannot be read: is no regular file$"):
+        read_settings_text(tmp_path)
+
+
+def test_settings_of_windows(tmp_path: Path) -> None:
+    """Lines that end as on Windows end as on Unix."""
+    (tmp_path / "jsorc.yaml").write_bytes(b"a: 1\r\nb: 2\r\n")
+
+    assert read_settings_text(tmp_path) == "a: 1\nb: 2\n"
 
 
 def test_settings_of_a_folder_above_are_named(tmp_path: Path) -> None:

@@ -128,6 +128,16 @@ def test_names_that_no_branch_has(work: Worktree, name: str) -> None:
     assert work.snapshot() == before
 
 
+def test_the_path_of_a_branch_is_not_its_name(work: Worktree) -> None:
+    """Git would make refs/heads/refs/heads/live of it, which nobody looks at."""
+    before = work.snapshot()
+
+    message = complaint(lambda: commit(work, {"rendered/a": "2"}, branch="refs/heads/live"))
+
+    assert message == "refs/heads/live is no branch's name but a path; name a branch as in --branch live"
+    assert work.snapshot() == before
+
+
 @pytest.mark.parametrize("branch", ["main", "side", "unborn"])
 def test_a_branch_that_is_checked_out(work: Worktree, branch: str) -> None:
     """A branch that some work tree is on, this one or another, is refused: its files would not follow."""

@@ -212,7 +212,10 @@ PYTHON = {
     "import signal\nsignal.pause()": "no answer after 3 seconds",
     "while True: pass": "no answer after 3 seconds",
     "KUBE = {'ConfigMap': [{1: 2}]}": "kube.ConfigMap[0]: the key 1 is a value of type int, not a text",
-    "KUBE = []\nfor _ in range(10000): KUBE = [KUBE]": "kube[0][0][0][0][0]: nested more than 200 deep, or ",
+    "KUBE = []\nfor _ in range(10000): KUBE = [KUBE]": "kube[0][0][0][0][0]: nested more than 100 deep, or ",
+    "for _ in range(99): KUBE = {'a': KUBE}": "kube.a.a.a.a.a: nested deeper than 100 lists and mappings",
+    "KUBE = {'a': [float('inf')]}": "kube.a[0]: inf is no number with digits",
+    "KUBE = {'a': [10**400]}": "kube.a[0]: is an integer beyond 64 bits",
 }
 
 

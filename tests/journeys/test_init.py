@@ -141,6 +141,18 @@ def test_nothing_is_overwritten(tmp_path: Path, there: str, options: tuple[str, 
     assert spell(tmp_path) == before
 
 
+@pytest.mark.parametrize("there", ["templates", "templates/mail"])
+def test_a_file_in_the_place_of_a_folder(tmp_path: Path, there: str) -> None:
+    """It is named before anything is written, and no git repository is begun."""
+    put(tmp_path, {there: "# mine\n"})
+    before = spell(tmp_path)
+
+    assert start("init", cwd=tmp_path) == Outcome(
+        1, "", f"jsorc: {tmp_path / there} is no folder; nothing was written\n"
+    )
+    assert spell(tmp_path) == before
+
+
 def test_a_second_time(tmp_path: Path) -> None:
     """In a repository that has a jsorc.yaml, what adds a service is told, and nothing is written."""
     put(tmp_path, {"jsorc.yaml": "# mine\n", "templates/mail/service.yaml": ""})

@@ -1,6 +1,7 @@
 """jsorc render --output json: one document in every mode, whatever happens, and nothing else on stdout."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -212,3 +213,40 @@ def test_usage_has_no_document(work: Worktree) -> None:
     done = start("render", "--output", "json", "--push", cwd=work.root)
 
     assert (done.code, done.out) == (2, "")
+
+
+POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\nspec: {containers: [{name: app, image: app}]}\n"
+ODD = os.fsdecode(b"\xff")
+
+
+@pytest.mark.parametrize(
+    ("files", "options", "code", "told"),
+    [
+        ({f"rendered/{ODD}.yaml": ""}, ("--check",), 0, "rendered/\ufffd.yaml was not written by jsorc"),
+        ({f"templates/{ODD}/a.yaml": MAP}, (), 1, "templates/\ufffd: a service's name is a DNS label"),
+        ({f"templates/app/{ODD}.yaml": POD}, ("--commit",), 0, "templates/app/\ufffd.yaml:1"),
+        ({}, ("--check", "--against", ODD), 1, "\ufffd: no commit of this name"),
+    ],
+)
+def test_names_that_are_no_utf_8(
+    work: Worktree, files: dict[str, str], options: tuple[str, ...], code: int, told: str
+) -> None:
+    """Bytes that are no characters are U+FFFD in the document, which is valid whatever a file is called."""
+    work.commit(files)
+
+    done = render(work, *options)
+
+    assert done[0] == code
+    [message] = done[1]["warnings"] + done[1]["errors"]
+    assert told in f"{message['where']} {message['message']}"
+    assert done[1]["outcome"] == ("refused" if code else "committed" if "--commit" in options else "unchanged")
+
+
+def test_a_folder_whose_name_is_no_utf_8(tmp_path: Path) -> None:
+    """With -C, too."""
+    (tmp_path / ODD).mkdir()
+
+    done = start("-C", ODD, "render", "--output", "json", cwd=tmp_path)
+
+    [error] = json.loads(done.out)["errors"]
+    assert (done.code, "/\ufffd/jsorc.yaml: not found" in error["message"]) == (1, True)

@@ -1,6 +1,8 @@
 """jsorc render --stdout: the tree into a pipe."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 from jsorc_gitops.model.yaml import parse_documents
 from tests.controlplane.server import ControlPlane
 from tests.render.commands import Outcome, start
-from tests.render.worktree import put, spell
+from tests.render.worktree import Worktree, put, spell
 
 MAP = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: app}\ndata: {é: 'y'}\n"
 POD = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\nspec: {containers: [{name: app, image: app}]}\n"
@@ -165,3 +167,40 @@ def test_kubectl_takes_it(tmp_path: Path, controlplane: ControlPlane, namespace:
     assert "configmap/app created\n" in told[0]
     assert told[1].count(" unchanged\n") == len(told[1].splitlines()) == 5
     assert controlplane.kubectl("diff", "-f", "-", stdin=tree) == ""
+
+
+def render_unread(root: Path, *options: str) -> Outcome:
+    """Render into a pipe whose reader has gone."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "jsorc_gitops", "render", *options]
+    done = subprocess.run(command, cwd=root, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    return Outcome(done.returncode, "", done.stderr)
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_a_reader_who_has_read_enough_of_a_report(tmp_path: Path, output: str) -> None:
+    """`jsorc render --commit --push --diff | head` commits and pushes, then ends as every Unix tool does."""
+    work = Worktree(tmp_path / "work")
+    work.commit(FILES)
+    work.git("init", "--quiet", "--bare", str(tmp_path / "server"))
+    work.git("remote", "add", "origin", str(tmp_path / "server"))
+
+    done = render_unread(work.root, "--commit", "--push", "--diff", "--output", output)
+
+    assert (done.code, done.err) == (-signal.SIGPIPE, WARNING)
+    assert work.list_commits()[0].startswith("render: ")
+    assert work.git("ls-remote", "origin", "main").split()[0] == work.git("rev-parse", "HEAD")
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+def test_an_error_is_told_without_a_reader(tmp_path: Path, output: str) -> None:
+    """Whoever reads just the beginning of a report learns on stderr that it ended with an error."""
+    work = Worktree(tmp_path / "work")
+    work.commit(FILES)
+
+    done = render_unread(work.root, "--commit", "--push", "--diff", "--output", output)
+
+    assert done.code == 1
+    assert done.err.removeprefix(WARNING).startswith("jsorc: ")

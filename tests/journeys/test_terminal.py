@@ -1,7 +1,12 @@
 """What the commands print, on terminals and into logs of all kinds."""
 
+import os
+import tempfile
 from pathlib import Path
 
+import pytest
+
+from jsorc_gitops.cli import EXIT_BUG, cli, run
 from tests.render.commands import start
 from tests.render.worktree import Worktree
 
@@ -25,3 +30,20 @@ def test_a_log_that_cannot_show_an_arrow(tmp_path: Path) -> None:
 
     assert (outcome.code, outcome.err) == (0, "")
     assert "image 6?7" in outcome.out
+
+
+def test_the_log_of_a_bug_takes_what_is_no_character(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A bug over a name that is no UTF-8 is still told as a bug, with its log."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError(os.fsdecode(b"\xff"))
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(cli, "main", fail)
+
+    assert run(["render"]) == EXIT_BUG
+    [log] = tmp_path.glob("jsorc-*.log")
+    assert str(log) in capsys.readouterr().err
+    assert log.read_text(encoding="utf-8").endswith("ValueError: \\udcff\n")

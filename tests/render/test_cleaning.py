@@ -239,6 +239,7 @@ def test_origins(kind: str, more: dict[str, Any], origin: str) -> None:
         {"spec": {"template": {"metadata": "x", "spec": {"containers": ["x"], "volumes": {"a": 1}}}}},
         {"secrets": ["x", {"name": 1}], "type": ["x"]},
         {"metadata": {"name": "x", "ownerReferences": ["x"], "finalizers": [1], "labels": None}},
+        {"metadata": {"name": "x", "ownerReferences": 5, "finalizers": 5}},
     ],
 )
 @pytest.mark.parametrize(
@@ -252,3 +253,8 @@ def test_odd_values_are_no_surprise(kind: str, more: dict[str, Any]) -> None:
 
     assert find_origin(manifest) == ""
     assert clean_object(manifest)["kind"] == kind
+
+
+def test_finalizers_that_are_no_list_stay() -> None:
+    """Nothing is dropped for being wrong: the next render names it."""
+    assert clean(metadata={"finalizers": 5}) == {"metadata": {"finalizers": 5}}

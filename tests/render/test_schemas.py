@@ -119,3 +119,37 @@ def test_a_secret_is_never_quoted() -> None:
 
     assert len(told) == 3
     assert not any("hunter2" in each.message for each in told)
+
+
+def test_repeats_are_found_among_all_kinds_of_items() -> None:
+    """As JSON compares: 1.0 is 1, true is not, and a text is never a list or a mapping."""
+    items = [1, True, 1.0, [True], "[true]", [1], {"a": 1, "b": 2}, [True], {"b": 2, "a": 1}, None]
+
+    told = compile_schema({"uniqueItems": True}).check_value(items)
+
+    assert [each.path for each in told] == [(2,), (7,), (8,)]
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "schema", [{"uniqueItems": True}, {"items": {"type": "integer"}}, {"items": {"enum": ["y"]}}]
+)
+def test_a_long_list_of_mistakes_is_cut_short(schema: dict[str, Any]) -> None:
+    """A hundred are told, then how many more there are; it takes no time that grows with the square."""
+    items = [f"{index // 2}" for index in range(60_000)]
+
+    told = compile_schema({"properties": {"a": schema}}).check_value({"a": items})
+
+    assert len(told) == 101
+    more = 29_900 if "uniqueItems" in schema else 59_900
+    assert (told[-1].path, told[-1].message) == (("a",), f"has {more:,} more mistakes")
+
+
+def test_each_list_has_its_own_mistakes() -> None:
+    """Mistakes in one list leave those of others, and of mappings, to be told."""
+    texts = {"type": "array", "items": {"type": "string"}}
+    schema = {"items": {"properties": {"a": texts, "b": texts}}, "type": "array"}
+
+    told = compile_schema(schema).check_value([{"a": [1] * 90, "b": [2] * 90}, {"a": [3] * 90, "b": 4}])
+
+    assert len(told) == 271
