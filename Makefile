@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-fast bench-render lint clean
+.PHONY: demo test test-fast bench-render bench-reconcile lint clean
 
 demo: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.demo
@@ -16,8 +16,8 @@ test: lint
 test-fast: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -q -m "not real"
 
-bench-render: $(INSTALLED)
-	@$(VENV)/bin/python -m bench
+bench-render bench-reconcile: $(INSTALLED)
+	@$(VENV)/bin/python -m $(subst -,.,$@)
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check

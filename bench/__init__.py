@@ -1,1 +1,1 @@
-"""The speed benchmark of `jsorc render`, beside the tools people use today: docs/bench.md."""
+"""The speed benchmarks, beside the tools people use today: docs/bench.md."""

@@ -7,15 +7,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.chains import Bench, Chain, Step
-from bench.check import CheckError, hash_output
+from bench.check import CheckError
+from bench.steps import Bench, Chain, Step
 
 TIMER = Path(__file__).with_name("timer.py")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One run: seconds on the clock and of the processors, MiB of its largest process. Size 0: no objects."""
+    """One run: seconds on the clock and of the processors, MiB of its largest process. Size 0: no objects.
+
+    `requests` is what a server got meanwhile, None where nobody counted.
+    """
 
     command: str
     size: int
@@ -23,6 +26,7 @@ class Sample:
     wall: float
     cpu: float
     rss: float
+    requests: int | None = None
 
 
 def measure_chains(bench: Bench, chains: Iterable[Chain], *, rounds: int) -> list[Sample]:
@@ -44,8 +48,8 @@ def measure_chains(bench: Bench, chains: Iterable[Chain], *, rounds: int) -> lis
                     samples.append(sample)
                 else:
                     _check(step)
-                digest = hash_output(step.output) if step.output else ""
-                if digests.setdefault(step.name, digest) != digest:
+                digest = step.digest() if step.digest else ""
+                if digests.setdefault(step.outcome or step.name, digest) != digest:
                     raise CheckError(f"{step.name} did not write the same in round {number} as before")
     return samples
 
@@ -55,7 +59,9 @@ def run_step(bench: Bench, step: Step, *, number: int) -> Sample:
     step.prepare()
     result, output = bench.scratch / "result.json", bench.scratch / "printed"
     timer = [sys.executable, "-I", "-S", TIMER, result, output, *step.command]
+    before = step.meter() if step.meter else 0
     subprocess.run(timer, cwd=step.folder, env=bench.env, check=True)
+    requests = step.meter() - before if step.meter else None
     told: Mapping[str, float] = json.loads(result.read_text())
     if told["code"]:
         printed = output.read_text(errors="replace") + Path(f"{output}.err").read_text(errors="replace")
@@ -67,6 +73,7 @@ def run_step(bench: Bench, step: Step, *, number: int) -> Sample:
         wall=round(told["wall"], 4),
         cpu=round(told["cpu"], 4),
         rss=round(told["rss"] / 1024, 1),
+        requests=requests,
     )
 
 

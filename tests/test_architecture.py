@@ -83,7 +83,7 @@ def test_nothing_unexpected_is_swallowed() -> None:
 
     assert broad == {
         "jsorc_gitops/cli/__init__.py:run",
-        "jsorc_gitops/adapters/cluster.py:_load_configuration",
+        "jsorc_gitops/adapters/kubeconfig.py:load_configuration",
         "jsorc_gitops/adapters/python_child.py:main",
         "jsorc_gitops/adapters/python_child.py:_describe",
     }

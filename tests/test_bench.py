@@ -7,10 +7,13 @@ from typing import Any
 import pytest
 import yaml
 
-from bench.__main__ import make_env
-from bench.chains import Bench, Chain, Step, make_chains
-from bench.check import CheckError, check_objects, read_folder, read_jsorc
-from bench.inputs import (
+from bench.bars import Bar, format_bars, format_figures
+from bench.check import CheckError, check_objects, hash_output, read_folder, read_jsorc
+from bench.harness import make_env
+from bench.measure import Sample, measure_chains, run_step
+from bench.objects import make_name, make_objects, make_values
+from bench.render.chains import RenderBench, make_chains
+from bench.render.inputs import (
     CHANGED_VERSION,
     Variant,
     change_service,
@@ -19,10 +22,9 @@ from bench.inputs import (
     write_jsorc,
     write_kustomize,
 )
-from bench.measure import Sample, measure_chains, run_step
-from bench.objects import make_name, make_objects, make_values
-from bench.report import SHARED, Bar, compute_bars, format_bars, format_figures
-from bench.tools import Tools
+from bench.render.report import SHARED, compute_bars
+from bench.render.tools import Tools
+from bench.steps import Bench, Chain, Step
 from jsorc_gitops import cli
 
 RESULTS = sorted((Path(__file__).parents[1] / "bench/results").glob("render-????-??-??.json"))
@@ -30,16 +32,20 @@ PAGE = (Path(__file__).parents[1] / "docs/bench.md").read_text()
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> RenderBench:
     """A bench of ten objects, with programs that every machine has."""
     python = Path(sys.executable)
     tools = Tools(python=python, jsorc=python.with_name("jsorc"), kapitan=None, kubectl=None)
-    return Bench(tools=tools, scratch=tmp_path, env=make_env(tmp_path), size=10)
+    return RenderBench(tools=tools, scratch=tmp_path, env=make_env(tmp_path), size=10)
 
 
 def make_step(bench: Bench, script: str) -> Step:
-    output = bench.scratch / "out"
-    return Step(name="step", command=("/bin/sh", "-c", script), folder=bench.scratch, output=output)
+    return Step(
+        name="step",
+        command=("/bin/sh", "-c", script),
+        folder=bench.scratch,
+        digest=lambda: hash_output(bench.scratch / "out"),
+    )
 
 
 def find_bar(samples: list[Sample], claim: str) -> Bar:
@@ -135,7 +141,7 @@ def test_checker(spoil: Any, complaint: str) -> None:
         check_objects(objects, list_objects(10))
 
 
-def test_chains(bench: Bench) -> None:
+def test_chains(bench: RenderBench) -> None:
     """One command runs all of jsorc's chains: first, unchanged, changed, unlinted, committed; and checks them."""
     chains = make_chains(bench, without=frozenset({"kapitan", "kadet", "kustomize"}))
 

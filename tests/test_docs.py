@@ -230,6 +230,21 @@ def test_service_of_jaseci() -> None:
     assert (definition.via, definition.watch, definition.depends_on) == ("jaseci", (), ("redis",))
 
 
+def test_service_conflicts() -> None:
+    """The example of `conflicts` is taken as its comments say."""
+    files = make_service(read_service_examples()["shop"], name="shop")
+
+    policy = parse_definition(files, services=frozenset(["shop"])).policy
+
+    image = '.spec.template.spec.containers[name="main"].image'
+    assert [policy.find_verdict(path) for path in (".spec.replicas", ".data.color", ".database", image)] == [
+        "yield",
+        "take",
+        "",
+        "fail",
+    ]
+
+
 def test_to_yaml_example() -> None:
     """The two lines that docs/service.md shows give the value below its key."""
     [lines] = blocks("docs/service.md", "j2")

@@ -11,7 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from jsorc_gitops.adapters.git_command import Git, GitError
-from jsorc_gitops.adapters.git_objects import read_files, write_commit
+from jsorc_gitops.adapters.git_objects import Blobs, write_commit
 from jsorc_gitops.adapters.git_remote import Remote
 from jsorc_gitops.adapters.git_status import list_dirty, list_unwatched
 from jsorc_gitops.errors import RepositoryError
@@ -93,7 +93,12 @@ class Repository:
 
     def read_tree(self, revision: str, folder: str) -> dict[str, str]:
         """All files below a folder at a commit, by path; empty where the commit has no such folder."""
-        return read_files(self._git, revision, f"{self._prefix}{folder}")
+        blobs = self.list_blobs(revision, folder)
+        return blobs.read(blobs.oids)
+
+    def list_blobs(self, revision: str, folder: str) -> Blobs:
+        """The same files unread."""
+        return Blobs(self._git, revision, f"{self._prefix}{folder}")
 
     def list_dirty(self, *paths: str, ignored: bool = False) -> list[str]:
         """Files at or below `paths` that differ from HEAD or that git does not track, as git spells them.
@@ -156,10 +161,7 @@ class Repository:
         return True
 
     def list_trailers(self, old: str, new: str, key: str) -> list[str]:
-        """The values of a trailer in the commits after `old` up to `new`, those below this folder only.
-
-        None where this clone does not know `old`.
-        """
+        """The values of a trailer in the commits after `old` up to `new`, those below this folder only."""
         form = f"--format=%(trailers:key={key},valueonly,separator=%x0A)"
         try:
             listing = self._git.run("rev-list", "--no-commit-header", form, f"{old}..{new}")

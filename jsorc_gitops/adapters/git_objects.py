@@ -8,10 +8,23 @@ from jsorc_gitops.errors import TreeError
 _LINK, _SUBMODULE = b"120000", b"160000"
 
 
-def read_files(git: Git, revision: str, folder: str) -> dict[str, str]:
-    """All files below a folder of a commit, by path below it; raise TreeError where one is no regular file."""
+class Blobs:
+    """The files below a folder of a commit: the ids of what they hold, by path, and the texts on demand."""
+
+    def __init__(self, git: Git, revision: str, folder: str) -> None:
+        """List them; raise TreeError where one is no regular file."""
+        self._git = git
+        self.oids = _list_oids(git, revision, folder)
+
+    def read(self, paths: Collection[str]) -> dict[str, str]:
+        """The texts of these files, by path, through one process."""
+        blobs = _read_blobs(self._git, [self.oids[path] for path in paths])
+        return {path: blob.decode(errors="replace") for path, blob in zip(paths, blobs, strict=True)}
+
+
+def _list_oids(git: Git, revision: str, folder: str) -> dict[str, str]:
     listing = git.read("ls-tree", "-r", "-z", "--full-tree", revision, "--", folder)
-    oids: dict[str, bytes] = {}
+    oids: dict[str, str] = {}
     for entry in listing.split(b"\0")[:-1]:
         words, _, name = entry.partition(b"\t")
         mode, _, oid = words.split()
@@ -20,9 +33,8 @@ def read_files(git: Git, revision: str, folder: str) -> dict[str, str]:
             raise TreeError(f"{path} at {revision[:12]} is a symbolic link or a submodule")
         if path == folder:
             raise TreeError(f"{path} at {revision[:12]} is no folder")
-        oids[path.removeprefix(f"{folder}/")] = oid
-    texts = _read_blobs(git, list(oids.values()))
-    return {path: text.decode(errors="replace") for path, text in sorted(zip(oids, texts, strict=True))}
+        oids[path.removeprefix(f"{folder}/")] = oid.decode()
+    return dict(sorted(oids.items()))
 
 
 def write_commit(
@@ -47,11 +59,11 @@ def write_commit(
     return git.run("commit-tree", *signing, *parents, "-F", "-", f"{scratch}^{{tree}}", feed=message)
 
 
-def _read_blobs(git: Git, oids: Collection[bytes]) -> list[bytes]:
+def _read_blobs(git: Git, oids: Collection[str]) -> list[bytes]:
     """The contents, in order, through one process."""
     if not oids:
         return []
-    output = git.read("cat-file", "--batch", "--buffer", feed=b"\n".join(oids) + b"\n")
+    output = git.read("cat-file", "--batch", "--buffer", feed="".join(f"{oid}\n" for oid in oids).encode())
     blobs = []
     start = 0
     for _ in oids:

@@ -24,7 +24,7 @@ _CONFLICT = 409
 
 
 class Lease:
-    """The Lease `jsorc.<tree>` of one namespace."""
+    """The Lease `jsorc.<tree>` of one namespace. `number` is how often it has changed hands, once it is held."""
 
     def __init__(
         self,
@@ -43,10 +43,18 @@ class Lease:
         self._duration = duration
         self._holder = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._held: Body | None = None
+        self.number = 0
         self._renewed = 0.0
         self._lost = ""
         self._done = Event()
         self._renewer = Thread(target=self._renew, name="jsorc-lease", daemon=True)
+
+    def foresee(self) -> None:
+        """Learn the `number` that acquiring it now would give, and write nothing; raise ClusterError."""
+        (current,) = self._cluster.get_objects([(_API, self._ref)])
+        if isinstance(current, ClusterError):
+            raise current
+        self.number = current["spec"].get("leaseTransitions", 0) + 1 if current else 0
 
     def acquire(self) -> None:
         """Hold the lease; raise LeaseHeldError when another has it for longer than we wait, or ClusterError."""
@@ -116,6 +124,7 @@ class Lease:
         begun = monotonic()
         write = self._cluster.create_object if current is None else self._cluster.replace_object
         self._held = write(self._make(current, holder=holder))
+        self.number = self._held["spec"]["leaseTransitions"]
         self._renewed = begun
 
     def _make(self, current: Body | None, *, holder: str) -> dict[str, Any]:

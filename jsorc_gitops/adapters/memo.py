@@ -1,4 +1,4 @@
-"""The door to what the last rendering left behind, and whether all is as it was then. Decides nothing.
+"""The door to what the last run left behind, and whether all is as it was then. Decides nothing.
 
 Light, since a run that changes nothing comes here and goes no further.
 """
@@ -24,11 +24,11 @@ _PACKAGE = Path(__file__).parents[1]
 
 
 class MemoFile:
-    """What the last rendering of a folder left for the next one, in the user's cache; gone is no loss."""
+    """What the last run on a folder left for the next one, in the user's cache; gone is no loss."""
 
-    def __init__(self, cache: Path, root: Path) -> None:
+    def __init__(self, cache: Path, root: Path, kind: str = "render") -> None:
         name = hashlib.sha256(str(root).encode()).hexdigest()[:32]
-        self._path = cache / "jsorc" / f"render-{name}.json"
+        self._path = cache / "jsorc" / f"{kind}-{name}.json"
 
     def read(self) -> str:
         """The text, empty where there is none or where somebody else owns it."""

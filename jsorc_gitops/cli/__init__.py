@@ -10,10 +10,12 @@ from types import FrameType
 import click
 
 from jsorc_gitops import __version__
+from jsorc_gitops.cli.diff import diff
 from jsorc_gitops.cli.import_ import import_
 from jsorc_gitops.cli.init import init
 from jsorc_gitops.cli.reconcile import reconcile
 from jsorc_gitops.cli.render import render
+from jsorc_gitops.cli.terminal import clean_text
 from jsorc_gitops.errors import JsorcError
 
 EXIT_BUG = 3
@@ -42,6 +44,7 @@ cli.add_command(init)
 cli.add_command(import_)
 cli.add_command(render)
 cli.add_command(reconcile)
+cli.add_command(diff)
 
 
 def main() -> None:
@@ -76,7 +79,7 @@ def run(arguments: list[str]) -> int:
     try:
         code = cli.main(arguments, prog_name="jsorc", standalone_mode=False)
     except JsorcError as error:
-        click.echo(f"jsorc: {_clean(str(error))}", err=True)
+        click.echo(f"jsorc: {clean_text(str(error))}", err=True)
         return error.exit_code
     except click.ClickException as error:
         error.show()
@@ -89,11 +92,6 @@ def run(arguments: list[str]) -> int:
             return JsorcError.exit_code
         return _report_bug()
     return code if isinstance(code, int) else 0
-
-
-def _clean(text: str) -> str:
-    """Without what a terminal would obey: names and values that somebody wrote are shown, not followed."""
-    return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in text)
 
 
 def _report_bug() -> int:

@@ -1,18 +1,26 @@
 """One pass of `jsorc reconcile`, or one every `interval` seconds; imported where it runs, not for --help."""
 
+import gc
 import os
 import signal
 import threading
 import time
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from jsorc_gitops import __version__
+from jsorc_gitops.cli import EXIT_BUG
+from jsorc_gitops.cli.modes import EXIT_DIFFERENCES
+from jsorc_gitops.cli.rendering import find_cache
+from jsorc_gitops.cli.telling import Teller, make_teller
+from jsorc_gitops.cli.terminal import Progress, clean_text
 from jsorc_gitops.errors import JsorcError, SettingsError
+from jsorc_gitops.reconcile.report import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +44,9 @@ class Invocation:
     environment: str
     options: "Options"
     verbose: bool
+    output: str
+    exit_code: bool  # of a dry run: 6 where something differs
+    metrics: str | None = None
 
 
 class SystemClock:
@@ -54,66 +65,104 @@ class SystemClock:
 def loop_passes(invocation: Invocation) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    where = f"HEAD of {invocation.root}"
+    click.echo(f"jsorc {__version__}: a pass over {where} every `interval` seconds, until SIGTERM", err=True)
     interval = 10.0
     while not stop.is_set():
         try:
             _, interval = run_pass(invocation)
         except JsorcError as error:
             # A loop outlives a bad pass: the next one may find the API server again.
-            click.echo(f"jsorc: {error}", err=True)
+            click.echo(f"jsorc: {clean_text(str(error))}", err=True)
         stop.wait(interval)
     return 0
 
 
-def run_pass(invocation: Invocation) -> "tuple[Report, float]":
-    """One pass, printed; returns its report and the interval the settings ask for."""
-    from jsorc_gitops.adapters.git import Repository
-    from jsorc_gitops.reconcile.report import format_report
+def run_pass(invocation: Invocation) -> tuple[int, float]:
+    """One pass, told and measured; returns its exit code and the interval the settings ask for."""
+    teller, begun = make_teller(invocation.output), time.monotonic()
 
+    def end(code: int, report: "Report | None" = None) -> Ending:
+        ending = Ending(exit_code=code, seconds=time.monotonic() - begun, at=datetime.now(UTC))
+        _write_metrics(invocation, report, ending)
+        return ending
+
+    try:
+        tree, report = _read_and_reconcile(invocation, teller)
+    except JsorcError as error:
+        teller.tell_error(error, end(error.exit_code))
+        raise
+    except Exception:
+        end(EXIT_BUG)
+        raise
+    code = EXIT_DIFFERENCES if invocation.exit_code and report.differs else report.exit_code
+    teller.tell_report(report, end(code, report), quiet=tree.settings.quiet and not invocation.verbose)
+    return code, tree.settings.interval
+
+
+def _write_metrics(invocation: Invocation, report: "Report | None", ending: Ending) -> None:
+    from jsorc_gitops.adapters.textfile import read_textfile, write_textfile
+    from jsorc_gitops.model.settings import DEFAULT_TREE
+    from jsorc_gitops.reconcile.metrics import format_metrics
+
+    if invocation.metrics is None:
+        return
+    path = Path(invocation.metrics)
+    labels = {"repository": invocation.root.name, "tree": invocation.environment or DEFAULT_TREE}
+    try:
+        write_textfile(path, format_metrics(report, ending, labels=labels, before=read_textfile(path)))
+    except JsorcError as error:
+        # What the pass did counts; whoever watches the metrics sees that they are old.
+        click.echo(f"warning: --metrics {clean_text(str(error))}", err=True)
+
+
+def _read_and_reconcile(invocation: Invocation, teller: Teller) -> "tuple[Tree, Report]":
+    from jsorc_gitops.adapters.git import Repository
+    from jsorc_gitops.cli.reading import read_tree
+
+    # What is read lives to the end of a pass; to look through it for garbage again and again would double it.
+    gc.set_threshold(100_000, 50, 1000)
     repository = Repository(invocation.root)
     revision = repository.get_head()
-    tree = _read_tree(repository, revision, invocation.environment)
+    tree, edited = read_tree(repository, revision, root=invocation.root, environment=invocation.environment)
     if dirty := repository.list_dirty("rendered"):
-        click.echo(f"warning: {dirty[0]} differs from HEAD; what is committed is applied", err=True)
+        teller.tell_warning(f"{dirty[0]} differs from HEAD; what is committed is applied")
+    if edited:
+        what = f"{edited[0]} was" if len(edited) == 1 else f"{edited[0]} and {len(edited) - 1} more files were"
+        teller.tell_warning(
+            f"{what} edited by hand and committed; the edit is applied, and belongs into templates/"
+        )
     # Only on demand: not every change of a template changes what it renders to.
     if invocation.verbose and (later := repository.list_changed_since("rendered", "jsorc.yaml", "templates")):
         note = f"{later[0]} was changed after rendered/ was last committed; run jsorc render --commit"
         click.echo(f"note: {note}", err=True)
-    report = _reconcile(invocation, repository, tree, revision)
-    for line in format_report(report, quiet=tree.settings.quiet and not invocation.verbose):
-        click.echo(line)
-    return report, tree.settings.interval
-
-
-def _read_tree(repository: "Repository", revision: str, environment: str) -> "Tree":
-    from jsorc_gitops.model.layout import FOLDER, compute_folder
-    from jsorc_gitops.model.tree import find_tree, parse_tree
-
-    files = repository.read_tree(revision, FOLDER)
-    if not files:
-        raise JsorcError(f"HEAD ({revision[:12]}) has no {FOLDER}/; run jsorc render --commit first")
-    name = find_tree(files, environment, where=FOLDER)
-    below = compute_folder(name)
-    mine = {path.removeprefix(below): text for path, text in files.items() if path.startswith(below)}
-    return parse_tree(mine, name=name, where=f"{FOLDER}/{below}".rstrip("/"))
+    return tree, _reconcile(invocation, repository, tree, revision)
 
 
 def _reconcile(invocation: Invocation, repository: "Repository", tree: "Tree", revision: str) -> "Report":
     from jsorc_gitops.adapters.cluster import Cluster
+    from jsorc_gitops.adapters.files import read_mask_key
     from jsorc_gitops.adapters.lease import Lease
     from jsorc_gitops.reconcile import converge
     from jsorc_gitops.reconcile.ownership import FIELD_MANAGER
     from jsorc_gitops.reconcile.ports import Doors
 
+    options, settings, progress = invocation.options, tree.settings, Progress()
+    if options.dry_run:
+        options = replace(options, mask_key=read_mask_key(find_cache()))
     with ExitStack() as stack:
+        stack.callback(progress.clear)
         cluster = Cluster(
             field_manager=FIELD_MANAGER,
             kubeconfig=Path(invocation.kubeconfig) if invocation.kubeconfig else None,
             context=invocation.context,
+            read_only=options.dry_run,
+            progress=progress.tell,
         )
         stack.callback(cluster.close)
-        settings = tree.settings
-        jaseci = stack.enter_context(_open_jaseci(settings.jaseci, invocation.root)) if settings.jaseci else None
+        jaseci = None
+        if settings.jaseci and not options.dry_run:
+            jaseci = stack.enter_context(_open_jaseci(settings.jaseci, invocation.root))
         doors = Doors(
             cluster=cluster,
             history=repository,
@@ -121,7 +170,7 @@ def _reconcile(invocation: Invocation, repository: "Repository", tree: "Tree", r
             clock=SystemClock(),
             jaseci=jaseci,
         )
-        return converge.reconcile(tree, revision, doors, invocation.options)
+        return converge.reconcile(tree, revision, doors, options)
 
 
 @contextmanager

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jsorc_gitops.cli.duration import parse_duration
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -14,10 +16,29 @@ if TYPE_CHECKING:
 )
 @click.option("--env", "environment", default="", metavar="NAME", help="The environment, if there are several.")
 @click.option("-v", "--verbose", is_flag=True, help="Also print what is as it should be, whatever `quiet` says.")
+@click.option("--dry-run", is_flag=True, help="Print what a pass would change, and write nothing.")
+@click.option("--exit-code", is_flag=True, help="With --dry-run: exit 6 when a pass would change something.")
 @click.option("--adopt", is_flag=True, help="Take over objects that exist already and are not ours.")
 @click.option("--allow-prune", is_flag=True, help="Prune in this pass whatever the prune budget says.")
 @click.option(
     "--allow-rewind", is_flag=True, help="Prune although HEAD does not descend from the last applied commit."
+)
+@click.option(
+    "--audit-every",
+    callback=parse_duration,
+    default="1h",
+    show_default=True,
+    metavar="DURATION",
+    help="Dry-run all objects, also those that look unchanged, when that was last done so long ago; 0 never.",
+)
+@click.option(
+    "--output", type=click.Choice(["text", "json"]), default="text", help="A report, or a JSON event a line."
+)
+@click.option(
+    "--metrics",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write metrics of each pass there, for Prometheus' node exporter.",
 )
 @click.option("--kubeconfig", type=click.Path(dir_okay=False), help="The kubeconfig file, as in kubectl.")
 @click.option("--context", help="The context in the kubeconfig, as in kubectl.")
@@ -28,9 +49,14 @@ def reconcile(
     loop: bool,
     environment: str,
     verbose: bool,
+    dry_run: bool,
+    exit_code: bool,
     adopt: bool,
     allow_prune: bool,
     allow_rewind: bool,
+    audit_every: float,
+    output: str,
+    metrics: str | None,
     kubeconfig: str | None,
     context: str | None,
 ) -> int:
@@ -39,10 +65,20 @@ def reconcile(
     Exit codes: 0 converged or on its way; 1 something was refused or failed; 4 applied, but a workload or a
     Jaseci service does not work; 5 another reconciler is at work.
     """
+    if dry_run and (loop or metrics):
+        raise click.UsageError("--dry-run is no pass, so it goes neither with --loop nor with --metrics")
+    if exit_code and not dry_run:
+        raise click.UsageError("--exit-code tells of differences, so it needs --dry-run")
     from jsorc_gitops.cli.passes import Invocation, loop_passes, run_pass
     from jsorc_gitops.reconcile.ports import Options
 
-    options = Options(adopt=adopt, allow_prune=allow_prune, allow_rewind=allow_rewind)
+    options = Options(
+        adopt=adopt,
+        allow_prune=allow_prune,
+        allow_rewind=allow_rewind,
+        dry_run=dry_run,
+        audit_every=audit_every,
+    )
     invocation = Invocation(
         root=root,
         kubeconfig=kubeconfig,
@@ -50,8 +86,8 @@ def reconcile(
         environment=environment,
         options=options,
         verbose=verbose,
+        output=output,
+        exit_code=exit_code,
+        metrics=metrics,
     )
-    if loop:
-        return loop_passes(invocation)
-    report, _ = run_pass(invocation)
-    return report.exit_code
+    return loop_passes(invocation) if loop else run_pass(invocation)[0]

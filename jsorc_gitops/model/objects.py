@@ -1,8 +1,9 @@
 """What one Kubernetes object is: its identity, its body, its place in the order of applying."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from jsorc_gitops.errors import DefinitionError
 
@@ -115,6 +116,14 @@ class ObjectRef:
         return self.group_kind in KEPT_KINDS
 
 
+class KeptBody(NamedTuple):
+    """A body as JSON, with what most passes need of it."""
+
+    text: str
+    service: str
+    digest: str  # of model/digests.hash_body
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """One object as git has it. The body is read-only by convention and never printed whole."""
@@ -123,10 +132,31 @@ class Manifest:
     api_version: str
     body: Body = field(repr=False)
     where: str = field(default="", compare=False)  # the file and document it was read from, for messages
+    kept: KeptBody | None = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def from_kept(cls, *, ref: ObjectRef, api_version: str, where: str, kept: KeptBody) -> Self:
+        """One that an earlier pass has read. Its body is decoded when it is first asked for, which is rare."""
+        made = object.__new__(cls)
+        for name, value in (("ref", ref), ("api_version", api_version), ("where", where), ("kept", kept)):
+            object.__setattr__(made, name, value)
+        return made
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Python comes here for what was not set, which is the body alone."""
+            if name != "body" or self.kept is None:
+                raise AttributeError(name)
+            body = json.loads(self.kept.text)
+            object.__setattr__(self, "body", body)
+            return body
 
     @property
     def service(self) -> str:
         """The service it belongs to; "" for what belongs to the tree (Namespaces, settings)."""
+        if self.kept is not None:
+            return self.kept.service
         labels: Mapping[str, str] = self.body["metadata"].get("labels") or {}
         return labels.get(SERVICE_LABEL, "")
 
@@ -198,9 +228,11 @@ def compute_stage(ref: ObjectRef) -> int:
     return STAGE_OBJECTS
 
 
-def sort_key(ref: ObjectRef) -> tuple[int, int, ObjectRef]:
+def sort_key(ref: ObjectRef) -> tuple[int, int, str, str, str, str]:
     """Order of applying; pruning uses its reverse."""
-    return compute_stage(ref), _KIND_ORDER.get(ref.kind, len(_KIND_ORDER)), ref
+    # Plain texts compare ten times as fast as the ref itself.
+    place = _KIND_ORDER.get(ref.kind, len(_KIND_ORDER))
+    return compute_stage(ref), place, ref.group, ref.kind, ref.namespace, ref.name
 
 
 def _check_texts(value: object, *, where: str) -> None:

@@ -9,13 +9,15 @@ from typing import Any, Literal
 from jsorc_gitops.errors import DefinitionError, FormatError
 from jsorc_gitops.model.fields import Fields
 from jsorc_gitops.model.objects import ObjectRef
+from jsorc_gitops.model.policy import KEYS as POLICY_KEYS
+from jsorc_gitops.model.policy import ApplyPolicy, format_policy, parse_policy, read_policy
 from jsorc_gitops.model.settings import AS_WRITTEN, DNS_LABEL, HOME, format_services
 from jsorc_gitops.model.sources import Sources
 from jsorc_gitops.model.yaml import Document, parse_documents
 
 RECORD_VERSION = 1
 
-_KEYS = ("values", "config", "reset", "dependsOn", "namespace", "plainSecrets", "python")
+_KEYS = ("values", "config", "reset", "dependsOn", "namespace", "plainSecrets", "python", *POLICY_KEYS)
 # package.module:NAME of a class or a dict
 PYTHON_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z", re.ASCII)
 
@@ -47,6 +49,7 @@ class ServiceDefinition:
     namespace: str = AS_WRITTEN
     plain_secrets: bool = False
     python: str = ""
+    policy: ApplyPolicy = field(default_factory=ApplyPolicy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class ServiceRecord:
     depends_on: tuple[str, ...]
     workloads: tuple[ObjectRef, ...]
     watch: tuple[ObjectRef, ...]
+    policy: ApplyPolicy = field(default_factory=ApplyPolicy)
 
 
 def parse_definition(
@@ -111,6 +115,7 @@ def parse_definition(
         namespace=_parse_policy(fields),
         plain_secrets=_parse_plain_secrets(fields),
         python=_parse_python(fields),
+        policy=parse_policy(fields),
         via=via,
         jaseci_name=reset.text("name", files.name) if reset else files.name,
         watch=reset.texts("watch") if reset else None,
@@ -142,6 +147,7 @@ def format_record(record: ServiceRecord) -> str:
         },
         "dependsOn": list(record.depends_on),
         "workloads": [_format_ref(ref) for ref in record.workloads],
+        **format_policy(record.policy),
     }
     return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -165,6 +171,7 @@ def parse_record(text: str, *, where: str) -> ServiceRecord:
             depends_on=tuple(data["dependsOn"]),
             workloads=tuple(ObjectRef(**ref) for ref in data["workloads"]),
             watch=tuple(ObjectRef(**ref) for ref in reset["watch"]),
+            policy=read_policy(data),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{where}: not a service record; render it again") from error

@@ -4,19 +4,23 @@ The tree is an interface (DESIGN §2): kustomization.yaml files list all that be
 Argo CD, Flux and `jsorc reconcile` read the same set. A file that no list names is not part of the tree.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
 from jsorc_gitops.errors import TreeError
-from jsorc_gitops.model.layout import Files, record_name, settings_name
+from jsorc_gitops.model.digests import hash_value
+from jsorc_gitops.model.kept import ParsedFile
+from jsorc_gitops.model.layout import record_name, settings_name
 from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Manifest, ObjectRef, parse_manifest
 from jsorc_gitops.model.services import ServiceRecord, format_record, parse_record
 from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, format_settings, parse_settings
 from jsorc_gitops.model.yaml import format_yaml, parse_documents
+
+# By path: a text, or what an earlier pass has read.
+Sources = Mapping[str, str | ParsedFile]
+Keep = Callable[[str, ParsedFile], None]
 
 SETTINGS_VERSION = 1
 PRUNE_TRAILER = "Jsorc-Prune"  # in a commit: consent to pruning this service beyond the budget
@@ -46,15 +50,15 @@ def make_record_manifest(record: ServiceRecord, settings: Settings, tree: str) -
     return _make_config_map(name, settings, labels, {"service.json": format_record(record)})
 
 
-def find_trees(files: Files) -> list[str]:
-    """The names of the trees that all of rendered/ holds."""
+def find_trees(files: Collection[str]) -> list[str]:
+    """The names of the trees that all of rendered/ holds, by the paths of its files."""
     if "kustomization.yaml" in files:
         return [DEFAULT_TREE]
     lists = [PurePosixPath(path) for path in files if path.endswith("/kustomization.yaml")]
     return sorted(path.parts[0] for path in lists if len(path.parts) == len(("NAME", "kustomization.yaml")))
 
 
-def find_tree(files: Files, environment: str, *, where: str) -> str:
+def find_tree(files: Collection[str], environment: str, *, where: str) -> str:
     """The name of the tree to use out of all of rendered/; `environment` may be "" where there is only one.
 
     Raises TreeError that names the environments there are.
@@ -73,7 +77,7 @@ def find_tree(files: Files, environment: str, *, where: str) -> str:
     raise TreeError(f"{where}: {problem} (found: {known}); name one with --env")
 
 
-def list_files(files: Files, *, where: str) -> list[str]:
+def list_files(files: Sources, *, where: str, keep: Keep = lambda *_: None) -> list[str]:
     """All paths that the kustomization.yaml files of a tree name, those files included.
 
     Raises TreeError where a list is missing or broken, names what is not there, or leaves the tree.
@@ -84,9 +88,9 @@ def list_files(files: Files, *, where: str) -> list[str]:
         folder = pending.pop()
         path = f"{folder}kustomization.yaml"
         found.append(path)
-        for name in _parse_kustomization(files, path, where=where):
+        for name in _read_list(files, path, where=where, keep=keep):
             target = f"{folder}{name}"
-            if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
+            if name.startswith("/") or ".." in name.split("/"):
                 raise TreeError(f"{where}/{path}: {name!r} leaves the tree")
             if target in files:
                 found.append(target)
@@ -95,19 +99,18 @@ def list_files(files: Files, *, where: str) -> list[str]:
     return sorted(found)
 
 
-def parse_tree(files: Files, *, name: str, where: str) -> Tree:
-    """Read a rendered tree; `where` is its folder as messages spell it. Raises TreeError or FormatError."""
+def parse_tree(files: Sources, *, name: str, where: str, keep: Keep = lambda *_: None) -> Tree:
+    """Read a rendered tree; `where` is its folder as messages spell it. Raises TreeError or FormatError.
+
+    `keep` is handed what each text was read as.
+    """
     manifests: dict[ObjectRef, Manifest] = {}
-    for path in list_files(files, where=where):
-        if PurePosixPath(path).name == "kustomization.yaml":
+    for path in list_files(files, where=where, keep=keep):
+        if path.rpartition("/")[2] == "kustomization.yaml":
             continue
-        for document in parse_documents(files[path], source=f"{where}/{path}"):
-            place = f"{where}/{path}:{document.line}"
-            manifest = parse_manifest(document.value, where=place)
-            if (manifest.body["metadata"].get("labels") or {}).get(TREE_LABEL) != name:
-                raise TreeError(f"{place}: {manifest.ref} does not carry the label {TREE_LABEL}: {name}")
+        for manifest in _read_objects(files[path], path, name, where=where, keep=keep):
             if manifest.ref in manifests:
-                raise TreeError(f"{place}: {manifest.ref} is in the tree twice")
+                raise TreeError(f"{manifest.where}: {manifest.ref} is in the tree twice")
             manifests[manifest.ref] = manifest
     settings = _find_settings(manifests, name, where=where)
     records = {
@@ -124,12 +127,6 @@ def compute_digest(trees: Mapping[str, Mapping[ObjectRef, Manifest]]) -> str:
     """'sha256:…' over what trees mean: comments, key order and file names do not count."""
     bodies = {name: [manifests[ref].body for ref in sorted(manifests)] for name, manifests in trees.items()}
     return "sha256:" + hash_value(bodies)
-
-
-def hash_value(value: Any) -> str:
-    """The SHA-256, in hex, of a value in canonical JSON."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _find_settings(manifests: Mapping[ObjectRef, Manifest], tree: str, *, where: str) -> Settings:
@@ -164,12 +161,32 @@ def _make_config_map(name: str, settings: Settings, labels: dict[str, str], data
     return parse_manifest(body, where=name)
 
 
-def _parse_kustomization(files: Files, path: str, *, where: str) -> list[str]:
+def _read_list(files: Sources, path: str, *, where: str, keep: Keep) -> tuple[str, ...]:
     if path not in files:
         raise TreeError(f"{where}/{path} is missing; run jsorc render")
-    documents = parse_documents(files[path], source=f"{where}/{path}")
+    source = files[path]
+    if isinstance(source, ParsedFile):
+        return source.resources
+    documents = parse_documents(source, source=f"{where}/{path}")
     body = documents[0].value if len(documents) == 1 else None
     resources = body.get("resources") if isinstance(body, Mapping) else None
     if not isinstance(resources, list) or not all(isinstance(each, str) for each in resources):
         raise TreeError(f"{where}/{path}: no list of resources; run jsorc render")
-    return resources
+    keep(path, ParsedFile(resources=tuple(resources)))
+    return tuple(resources)
+
+
+def _read_objects(
+    source: str | ParsedFile, path: str, name: str, *, where: str, keep: Keep
+) -> tuple[Manifest, ...]:
+    if isinstance(source, ParsedFile):
+        return source.manifests
+    manifests = []
+    for document in parse_documents(source, source=f"{where}/{path}"):
+        place = f"{where}/{path}:{document.line}"
+        manifest = parse_manifest(document.value, where=place)
+        if (manifest.body["metadata"].get("labels") or {}).get(TREE_LABEL) != name:
+            raise TreeError(f"{place}: {manifest.ref} does not carry the label {TREE_LABEL}: {name}")
+        manifests.append(manifest)
+    keep(path, ParsedFile(manifests=tuple(manifests)))
+    return tuple(manifests)

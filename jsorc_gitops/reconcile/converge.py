@@ -1,13 +1,15 @@
 """The corridor of `jsorc reconcile`: tree → plan → apply → prune → health → reset → report."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.layout import record_name
 from jsorc_gitops.model.objects import ApplyRequest, Manifest, ObjectRef
+from jsorc_gitops.model.policy import DEFAULT
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.applier import apply_steps
+from jsorc_gitops.reconcile.audit import audit_steps, is_due, write_audited
 from jsorc_gitops.reconcile.guards import (
     check_cluster,
     check_repository,
@@ -15,66 +17,119 @@ from jsorc_gitops.reconcile.guards import (
     find_former_homes,
     is_foreign_namespace,
 )
-from jsorc_gitops.reconcile.inventory import compute_applyset_id
+from jsorc_gitops.reconcile.inventory import Entry, State, compute_applyset_id
 from jsorc_gitops.reconcile.judge import judge_health, reset_services
-from jsorc_gitops.reconcile.memory import read_state, write_expected, write_settled
+from jsorc_gitops.reconcile.memory import read_state, write_pending, write_settled
 from jsorc_gitops.reconcile.observe import Observation, observe_tree
-from jsorc_gitops.reconcile.plan import Action, PrunePlan, make_apply_body, plan_object
+from jsorc_gitops.reconcile.plan import Action, Step, make_apply_body, plan_object
+from jsorc_gitops.reconcile.plan_prune import PrunePlan
 from jsorc_gitops.reconcile.ports import Doors, Options, Pass
+from jsorc_gitops.reconcile.preview import preview_prune, preview_steps
 from jsorc_gitops.reconcile.pruner import find_prune, prune_objects
 from jsorc_gitops.reconcile.report import ObjectResult, Report, make_result
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """What a pass is going to do, and what it knows by then."""
+
+    state: State
+    manifests: Sequence[Manifest]
+    observed: Observation
+    consents: Collection[str]
+    warnings: tuple[str, ...]
+    steps: Sequence[Step]
+    audits: bool  # all objects are dry-run
+    prune: PrunePlan
+
+
 def reconcile(tree: Tree, revision: str, doors: Doors, options: Options) -> Report:
-    """One pass over a tree at a commit.
+    """One pass over a tree at a commit; with `options.dry_run` what it would do.
 
     Raises ClusterError where the API server cannot be used at all, FormatError where the stored state cannot
     be read, RefusedError where another repository was applied last, LeaseHeldError where another pass is at work.
     """
     if not tree.settings.enabled:
-        return Report(revision=revision, warnings=("enabled is false in jsorc.yaml: nothing is done",))
+        warning = "enabled is false in jsorc.yaml: nothing is done"
+        return Report(revision=revision, tree=tree.name, dry_run=options.dry_run, warnings=(warning,))
     part_of = compute_applyset_id(tree.name, tree.settings.namespace)
     run = Pass(tree=tree, revision=revision, doors=doors, options=options, part_of=part_of)
     doors.cluster.read_discovery()
     check_cluster(run)
+    report = _preview(run) if options.dry_run else _hold_and_converge(run)
+    return replace(
+        report,
+        tree=tree.name,
+        server=doors.cluster.server,
+        requests=doors.cluster.requests,
+        jaseci_requests=doors.jaseci.requests if doors.jaseci else 0,
+    )
+
+
+def _hold_and_converge(run: Pass) -> Report:
     made = _acquire_lease(run)
     try:
-        report = _converge(run, made)
+        return _converge(run, made)
     finally:
-        doors.lease.release()
-    jaseci_requests = doors.jaseci.requests if doors.jaseci else 0
-    return replace(report, requests=doors.cluster.requests, jaseci_requests=jaseci_requests)
+        run.doors.lease.release()
 
 
-def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
-    """All that the lease protects; `made` was made to be able to hold it."""
+def _plan(run: Pass) -> _Plan:
+    """Look, and decide; nothing is written."""
     state = read_state(run)
     check_repository(run, state)
     consents = find_consents(run, state)
     manifests = _select_manifests(run.tree)
     observed = observe_tree(run.cluster, manifests, state, tree=run.tree.name)
-    warnings = find_former_homes(run, state, observed)
-    steps = [
-        plan_object(
-            each,
-            observed.live.get(each.ref),
-            state.entries.get(each.ref),
-            part_of=run.part_of,
-            adopt=run.options.adopt,
-        )
-        for each in manifests
-        if each.ref.group_kind not in observed.unread and not is_foreign_namespace(run, each, observed)
-    ]
-    prune = find_prune(run, state, observed, consents)
-    state = write_expected(run, state, steps, prune)
-    outcomes = apply_steps(run, steps)
+    steps = _plan_objects(run, manifests, state, observed)
+    audits = is_due(state.audited, every=run.options.audit_every, now=run.doors.clock.now())
+    return _Plan(
+        state=state,
+        manifests=manifests,
+        observed=observed,
+        consents=consents,
+        warnings=find_former_homes(run, state, observed),
+        steps=audit_steps(steps) if audits else steps,
+        audits=audits,
+        prune=find_prune(run, state, observed, consents),
+    )
+
+
+def _preview(run: Pass) -> Report:
+    """What _converge would do, but for health and resets, which nobody knows beforehand."""
+    run.doors.lease.foresee()
+    plan = _plan(run)
+    results = [*preview_steps(run, plan.steps), *_explain_unread(plan.manifests, plan.observed)]
+    prune = _hold_back(plan.prune, results)
+    results += preview_prune(run, plan.state, plan.observed, prune)
+    return Report(
+        revision=run.revision,
+        dry_run=True,
+        objects=tuple(results),
+        warnings=plan.warnings,
+        errors=(prune.refusal,) if prune.refusal else (),
+    )
+
+
+def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
+    """All that the lease protects; `made` was made to be able to hold it."""
+    plan = _plan(run)
+    observed, prune = plan.observed, plan.prune
+    state = write_pending(run, plan.state, plan.steps, prune)
+
+    def intend(recreated: Sequence[Step]) -> None:
+        nonlocal state
+        state = write_pending(run, state, recreated, prune)
+
+    outcomes = apply_steps(run, plan.steps, intend)
     already = {each.ref for each in made}
     results = [*made, *(each.result for each in outcomes if each.result.ref not in already)]
-    results += _explain_unread(manifests, observed)
-    if prune.steps and any(each.is_bad for each in results):
-        prune = PrunePlan(refusal=f"{len(prune.steps)} objects are not pruned, because others failed")
+    results += _explain_unread(plan.manifests, observed)
+    prune = _hold_back(prune, results)
     results += prune_objects(run, prune)
-    write_settled(run, state, outcomes, results, prune, consents=consents)
+    write_settled(run, state, outcomes, results, prune, consents=plan.consents)
+    if plan.audits:
+        write_audited(run)
     changed = any(each.action is not Action.UNCHANGED for each in results)
     bad = [each for each in results if each.is_bad]
     healths, unseen = judge_health(run, observed.live, changed=changed, without={each.ref for each in bad})
@@ -89,9 +144,25 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
             if ref in healths
         ),
         services=tuple(reset_services(run, healths, broken=broken)),
-        warnings=warnings,
+        warnings=plan.warnings,
         errors=(*((prune.refusal,) if prune.refusal else ()), *unseen),
     )
+
+
+def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observed: Observation) -> list[Step]:
+    return [
+        plan_object(
+            each,
+            observed.live.get(each.ref),
+            _find_entry(run, state, each.ref),
+            part_of=run.part_of,
+            policy=run.tree.records[each.service].policy if each.service else DEFAULT,
+            adopt=run.options.adopt,
+            keeper=observed.keepers.get(each.ref, ""),
+        )
+        for each in manifests
+        if each.ref.group_kind not in observed.unread and not is_foreign_namespace(run, each, observed)
+    ]
 
 
 def _acquire_lease(run: Pass) -> list[ObjectResult]:
@@ -102,8 +173,9 @@ def _acquire_lease(run: Pass) -> list[ObjectResult]:
         home = ObjectRef(group="", kind="Namespace", namespace="", name=run.namespace)
         if error.status != 404 or home not in run.tree.manifests:  # noqa: PLR2004 - HTTP's own number
             raise
-        step = plan_object(run.tree.manifests[home], None, None, part_of=run.part_of, adopt=False)
-        request = ApplyRequest(ref=home, body=make_apply_body(step, part_of=run.part_of))
+        manifest = run.tree.manifests[home]
+        step = plan_object(manifest, None, None, part_of=run.part_of)
+        request = ApplyRequest(ref=home, body=make_apply_body(step, manifest.body, part_of=run.part_of))
         (answer,) = run.cluster.apply_objects([request])
         if isinstance(answer, ClusterError):
             raise answer from error
@@ -121,6 +193,21 @@ def _select_manifests(tree: Tree) -> list[Manifest]:
         or tree.records[each.service].keep_alive
         or each.ref.name == record_name(tree.name, each.service)
     ]
+
+
+def _find_entry(run: Pass, state: State, ref: ObjectRef) -> Entry | None:
+    """What the state has of an object, with the takes that the pass before this one went on with."""
+    entry = state.entries.get(ref)
+    if entry and entry.takes and entry.taken_in != run.doors.lease.number - 1:
+        return replace(entry, takes={})
+    return entry
+
+
+def _hold_back(prune: PrunePlan, results: Sequence[ObjectResult]) -> PrunePlan:
+    """The plan, or none where something else was refused or failed."""
+    if prune.steps and any(each.is_bad for each in results):
+        return PrunePlan(refusal=f"{len(prune.steps)} objects are not pruned, because others failed")
+    return prune
 
 
 def _explain_unread(manifests: Sequence[Manifest], observed: Observation) -> list[ObjectResult]:

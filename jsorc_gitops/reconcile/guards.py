@@ -7,7 +7,7 @@ from jsorc_gitops.model.tree import PRUNE_TRAILER
 from jsorc_gitops.reconcile.inventory import State, find_part_of
 from jsorc_gitops.reconcile.memory import read_state
 from jsorc_gitops.reconcile.observe import Observation
-from jsorc_gitops.reconcile.plan import EVERYTHING
+from jsorc_gitops.reconcile.plan_prune import EVERYTHING
 from jsorc_gitops.reconcile.ports import Pass
 
 

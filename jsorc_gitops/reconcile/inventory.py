@@ -27,12 +27,21 @@ _NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One object we applied. `uid` and `fingerprint` are "" while its creation is pending."""
+    """One object we applied.
+
+    `uid` and `fingerprint` are "" while what `pending` names (create, adopt, recreate) may be done or not.
+    `takes` counts, by path, how many passes in a row took a field back from somebody, of which pass `taken_in`
+    was the last; `yielded` are the fields that were left to them, since it would have gone on for ever.
+    """
 
     ref: ObjectRef
     service: str
-    uid: str
-    fingerprint: str
+    uid: str = ""
+    fingerprint: str = ""
+    pending: str = ""
+    takes: Mapping[str, int] = field(default_factory=dict)
+    taken_in: int = 0
+    yielded: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +49,13 @@ class State:
     """The state of one tree.
 
     `revision` is the commit last applied; `settled` the last one whose pass ended with nothing refused or
-    failed, so that consents in the commits after it still count. `resource_version` is "" for a state
-    that was never written.
+    failed, so that consents in the commits after it still count. `audited` is when all objects were dry-run
+    last (RFC 3339), "" for never. `resource_version` is "" for a state that was never written.
     """
 
     revision: str = ""
     settled: str = ""
+    audited: str = ""
     entries: Mapping[ObjectRef, Entry] = field(default_factory=dict)
     resource_version: str = ""
 
@@ -70,7 +80,13 @@ def find_part_of(live: Body) -> str:
 def format_state(state: State, *, tree: str, namespace: str) -> dict[str, Any]:
     """The state as its ConfigMap."""
     entries = [_format_entry(state.entries[ref]) for ref in sorted(state.entries)]
-    summary = {"version": VERSION, "tree": tree, "revision": state.revision, "settled": state.settled}
+    summary = {
+        "version": VERSION,
+        "tree": tree,
+        "revision": state.revision,
+        "settled": state.settled,
+        **({"audited": state.audited} if state.audited else {}),
+    }
     metadata: dict[str, Any] = {
         "name": state_name(tree),
         "namespace": namespace,
@@ -110,6 +126,7 @@ def parse_state(body: Body | None) -> State:
         return State(
             revision=summary["revision"],
             settled=summary["settled"],
+            audited=summary.get("audited", ""),
             entries={entry.ref: entry for entry in entries},
             resource_version=body["metadata"]["resourceVersion"],
         )
@@ -120,8 +137,14 @@ def parse_state(body: Body | None) -> State:
         ) from error
 
 
-def _format_entry(entry: Entry) -> dict[str, str]:
+def _format_entry(entry: Entry) -> dict[str, Any]:
     ref = entry.ref
+    rare = {
+        "pending": entry.pending,
+        "takes": entry.takes,
+        "takenIn": entry.taken_in,
+        "yielded": entry.yielded,
+    }
     return {
         "group": ref.group,
         "kind": ref.kind,
@@ -130,13 +153,22 @@ def _format_entry(entry: Entry) -> dict[str, str]:
         "service": entry.service,
         "uid": entry.uid,
         "fingerprint": entry.fingerprint,
+        **{key: value for key, value in rare.items() if value},
     }
 
 
-def _parse_entry(row: Mapping[str, str]) -> Entry:
+def _parse_entry(row: Mapping[str, Any]) -> Entry:
     """Keys that a later jsorc adds within this version are passed over."""
-    ref = ObjectRef(group=row["group"], kind=row["kind"], namespace=row["namespace"], name=row["name"])
-    return Entry(ref=ref, service=row["service"], uid=row["uid"], fingerprint=row["fingerprint"])
+    return Entry(
+        ref=ObjectRef(group=row["group"], kind=row["kind"], namespace=row["namespace"], name=row["name"]),
+        service=row["service"],
+        uid=row["uid"],
+        fingerprint=row["fingerprint"],
+        pending=row.get("pending", ""),
+        takes=row.get("takes", {}),
+        taken_in=row.get("takenIn", 0),
+        yielded=tuple(map(tuple, row.get("yielded", ()))),
+    )
 
 
 def _format_kinds(refs: Iterable[ObjectRef]) -> str:

@@ -1,6 +1,6 @@
 """After applying: how the workloads are, and which Jaseci services are reset."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError, FormatError
@@ -119,10 +119,10 @@ class _Resets:
         return failures
 
 
-def _read_again(run: Pass, workloads: Iterable[ObjectRef], errors: list[str]) -> dict[ObjectRef, Body]:
+def _read_again(run: Pass, workloads: Collection[ObjectRef], errors: list[str]) -> dict[ObjectRef, Body]:
     kinds = {ref.group_kind: (run.tree.manifests[ref].api_version, ref.kind) for ref in workloads}
     found: dict[ObjectRef, Body] = {}
-    for (_, kind), answer in list_kinds(run.cluster, kinds, tree=run.tree.name).items():
+    for (_, kind), answer in list_kinds(run.cluster, kinds, workloads, tree=run.tree.name).items():
         if isinstance(answer, ClusterError):
             errors.append(f"{kind} could not be read after applying: {answer}")
         else:

@@ -9,7 +9,8 @@ from jsorc_gitops.reconcile.applier import Outcome
 from jsorc_gitops.reconcile.inventory import Entry, State, format_state, parse_state, state_name
 from jsorc_gitops.reconcile.ledger import Ledger, format_ledger, ledger_name, parse_ledger
 from jsorc_gitops.reconcile.ownership import compute_fingerprint
-from jsorc_gitops.reconcile.plan import Action, PrunePlan, Step
+from jsorc_gitops.reconcile.plan import Action, Step
+from jsorc_gitops.reconcile.plan_prune import PrunePlan
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.report import ObjectResult
 
@@ -33,12 +34,12 @@ def write_ledger(run: Pass, ledger: Ledger) -> Ledger:
     return replace(ledger, resource_version=_write(run, body, exists=bool(ledger.resource_version)))
 
 
-def write_expected(run: Pass, state: State, steps: Sequence[Step], prune: PrunePlan) -> State:
-    """Before applying, write down what is about to be made, so that a killed pass leaves no orphan."""
+def write_pending(run: Pass, state: State, steps: Sequence[Step], prune: PrunePlan) -> State:
+    """Write down what is about to be made, so that a killed pass leaves no orphan and the next one ends it."""
     entries = dict(state.entries)
     for step in steps:
-        if step.action in {Action.CREATE, Action.ADOPT}:
-            entries[step.ref] = Entry(ref=step.ref, service=step.service, uid="", fingerprint="")
+        if step.action in {Action.CREATE, Action.ADOPT, Action.RECREATE}:
+            entries[step.ref] = Entry(ref=step.ref, service=step.service, pending=step.action)
     if entries == state.entries:
         return state
     return _write_state(run, replace(state, revision=_next_revision(run, state, prune), entries=entries))
@@ -57,9 +58,11 @@ def write_settled(
 
     A pass that ends well uses up the consents in its commits, whether there was something to prune or not.
     """
-    entries = _compute_entries(state.entries, outcomes)
+    entries = _compute_entries(state.entries, outcomes, number=run.doors.lease.number)
     left = {Action.PRUNE, Action.RELEASE, Action.YIELD}
-    for ref in (*prune.gone, *(each.ref for each in results if each.action in left and not each.error)):
+    gone = [each.ref for each in results if each.action in left and not each.error]
+    # What is in the tree and left to another stays known: it may be ours again.
+    for ref in (*prune.gone, *(ref for ref in gone if ref not in run.tree.manifests)):
         entries.pop(ref, None)
     clean = not prune.refusal and not any(each.is_bad for each in results)
     settled = run.revision if clean else state.settled
@@ -75,7 +78,9 @@ def _next_revision(run: Pass, state: State, prune: PrunePlan) -> str:
     return state.revision if prune.rewinds else run.revision
 
 
-def _compute_entries(before: Mapping[ObjectRef, Entry], outcomes: Sequence[Outcome]) -> dict[ObjectRef, Entry]:
+def _compute_entries(
+    before: Mapping[ObjectRef, Entry], outcomes: Sequence[Outcome], *, number: int
+) -> dict[ObjectRef, Entry]:
     entries = dict(before)
     for outcome in outcomes:
         step = outcome.step
@@ -84,13 +89,20 @@ def _compute_entries(before: Mapping[ObjectRef, Entry], outcomes: Sequence[Outco
             # A write without an answer may have been carried out, so it stays expected.
             if pending and not outcome.uncertain:
                 del entries[step.ref]
-        elif outcome.live is not None and step.manifest is not None:
-            entries[step.ref] = Entry(
+        elif outcome.live is not None and step.manifest is not None and step.action is not Action.YIELD:
+            entry = Entry(
                 ref=step.ref,
                 service=step.service,
                 uid=outcome.live["metadata"]["uid"],
                 fingerprint=compute_fingerprint(step.manifest, outcome.live),
             )
+            if step.entry and step.action is Action.CONFIGURE:
+                takes = step.entry.takes
+                entry = replace(entry, takes=takes, taken_in=number if takes else 0, yielded=step.entry.yielded)
+            elif step.entry and step.action is Action.UNCHANGED:
+                known = before.get(step.ref, entry)
+                entry = replace(entry, takes=known.takes, taken_in=known.taken_in, yielded=step.entry.yielded)
+            entries[step.ref] = entry
     return entries
 
 

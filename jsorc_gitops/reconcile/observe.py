@@ -1,47 +1,55 @@
 """Reads what a pass needs of the cluster: one LIST per kind, and single objects only where those leave gaps."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import TREE_LABEL, Body, Manifest, ObjectRef, parse_manifest
 from jsorc_gitops.reconcile.inventory import State
+from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.ports import Cluster
 
 Kind = tuple[str, str]  # (API version, kind)
+GroupKind = tuple[str, str]
+Found = list[Body] | ClusterError
+
+_FORBIDDEN = 403
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """The live objects by identity, and the (group, kind)s that could not be read, with the reason."""
+    """The live objects by identity, those that Flux or Argo CD keep, and what could not be read and why."""
 
     live: Mapping[ObjectRef, Body] = field(repr=False)
-    unread: Mapping[tuple[str, str], str]
+    keepers: Mapping[ObjectRef, str]
+    unread: Mapping[GroupKind, str]
 
 
 def observe_tree(cluster: Cluster, manifests: Collection[Manifest], state: State, *, tree: str) -> Observation:
     """Everything that is in the tree or in the inventory, as it is now."""
     wanted = {each.ref.group_kind: (_find_version(cluster, each), each.ref.kind) for each in manifests}
-    unread: dict[tuple[str, str], str] = {}
-    for ref in state.entries:
-        if ref.group_kind not in wanted:
-            version = cluster.find_api_version(*ref.group_kind)
-            if version is None:
-                # Not served now is no proof that the objects are gone: its API may be away for a while.
-                unread[ref.group_kind] = f"the API server serves no {ref.kind} at present"
-            else:
-                wanted[ref.group_kind] = (version, ref.kind)
+    refs = list(dict.fromkeys([*(each.ref for each in manifests), *state.entries]))
+    unread: dict[GroupKind, str] = {}
+    for ref in refs:
+        version = cluster.find_api_version(*ref.group_kind)
+        # Not served now is no proof that the objects are gone: its API may be away for a while.
+        if version is None and cluster.is_away(ref.group):
+            unread[ref.group_kind] = f"what serves {ref.kind} of {ref.group} does not answer the API server"
+        elif version is None and ref.group_kind not in wanted:
+            unread[ref.group_kind] = f"the API server serves no {ref.kind} at present"
+        elif version is not None:
+            wanted.setdefault(ref.group_kind, (version, ref.kind))
     # What is not served yet, because its definition comes with this very pass, cannot exist.
     served = {kind: of for kind, of in wanted.items() if cluster.serves(*of)}
     live: dict[ObjectRef, Body] = {}
-    for group_kind, found in list_kinds(cluster, served, tree=tree).items():
+    for group_kind, found in list_kinds(cluster, served, refs, tree=tree).items():
         if isinstance(found, ClusterError):
             unread[group_kind] = str(found)
         else:
             live |= found
     asked = [
         (served[ref.group_kind][0], ref)
-        for ref in dict.fromkeys([*(each.ref for each in manifests), *state.entries])
+        for ref in refs
         if ref not in live and ref.group_kind in served and ref.group_kind not in unread
     ]
     for (_, ref), answer in zip(asked, cluster.get_objects(asked), strict=True):
@@ -49,27 +57,73 @@ def observe_tree(cluster: Cluster, manifests: Collection[Manifest], state: State
             unread[ref.group_kind] = str(answer)
         elif answer is not None:
             live[ref] = answer
-    return Observation(live=live, unread=unread)
+    return Observation(live=live, keepers=find_keepers(cluster, live), unread=unread)
 
 
 def list_kinds(
-    cluster: Cluster, kinds: Mapping[tuple[str, str], Kind], *, tree: str
-) -> dict[tuple[str, str], dict[ObjectRef, Body] | ClusterError]:
-    """The tree's objects of each kind, found by label in one LIST a kind."""
+    cluster: Cluster, kinds: Mapping[GroupKind, Kind], refs: Iterable[ObjectRef], *, tree: str
+) -> dict[GroupKind, dict[ObjectRef, Body] | ClusterError]:
+    """The tree's objects of each kind, found by label: one LIST a kind, over all namespaces.
+
+    Where the rights do not reach so far, it is one LIST for each namespace in which one of `refs` is of that
+    kind. A kind outside of namespaces that may not be listed is answered empty: its objects can be asked for.
+    """
     selector = f"{TREE_LABEL}={tree}"
-    answers = cluster.list_objects(list(kinds.values()), selector=selector)
+    homes: dict[GroupKind, set[str]] = {}
+    for ref in refs:
+        homes.setdefault(ref.group_kind, set()).add(ref.namespace)
+    inside = [each for each in kinds if any(homes[each])]
+    outside = [each for each in kinds if each not in inside]
+    found = _list_everywhere(cluster, kinds, [*outside, *inside[:1]], selector)
+    if inside and not _is_refused(found[inside[0]]):
+        found |= _list_everywhere(cluster, kinds, inside[1:], selector)
+    # Rights mostly reach equally far for all kinds: after the first refusal the others are not tried.
+    places = [
+        (each, namespace)
+        for each in inside
+        if each not in found or _is_refused(found[each])
+        for namespace in sorted(homes[each])
+    ]
+    asked = [kinds[each] for each, _ in places]
+    answers = cluster.list_objects(asked, selector=selector, namespaces=[name for _, name in places])
+    narrow: dict[GroupKind, list[Found]] = {}
+    for (each, _), answer in zip(places, answers, strict=True):
+        narrow.setdefault(each, []).append(answer)
+    found |= {each: _join(answers) for each, answers in narrow.items()}
+    found |= {each: [] for each in outside if _is_refused(found[each])}
     return {
-        group_kind: answer if isinstance(answer, ClusterError) else index_objects(answer)
-        for group_kind, answer in zip(kinds, answers, strict=True)
+        each: answer if isinstance(answer, ClusterError) else index_objects(answer)
+        for each in kinds
+        for answer in [found[each]]
     }
+
+
+def _list_everywhere(
+    cluster: Cluster, kinds: Mapping[GroupKind, Kind], which: Sequence[GroupKind], selector: str
+) -> dict[GroupKind, Found]:
+    answers = cluster.list_objects([kinds[each] for each in which], selector=selector)
+    return dict(zip(which, answers, strict=True))
+
+
+def _is_refused(found: Found) -> bool:
+    return isinstance(found, ClusterError) and found.status == _FORBIDDEN
+
+
+def _join(parts: Sequence[Found]) -> Found:
+    """All of them together, or the first error: a part that is missing would look like objects that are gone."""
+    joined: list[Body] = []
+    for part in parts:
+        if isinstance(part, ClusterError):
+            return part
+        joined += part
+    return joined
 
 
 def list_pods(cluster: Cluster, namespaces: Iterable[str]) -> dict[str, list[Body] | ClusterError]:
     """All pods of each namespace, or why they could not be listed."""
-    found = {}
-    for namespace in sorted(set(namespaces)):
-        (found[namespace],) = cluster.list_objects([("v1", "Pod")], namespace=namespace)
-    return found
+    names = sorted(set(namespaces))
+    answers = cluster.list_objects([("v1", "Pod")] * len(names), namespaces=names)
+    return dict(zip(names, answers, strict=True))
 
 
 def _find_version(cluster: Cluster, manifest: Manifest) -> str:

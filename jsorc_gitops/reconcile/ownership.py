@@ -11,19 +11,23 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
+from jsorc_gitops.model.digests import hash_body, hash_value
 from jsorc_gitops.model.objects import Body, Manifest
-from jsorc_gitops.model.tree import hash_value
+from jsorc_gitops.model.policy import DEFAULT, ApplyPolicy
 
 FIELD_MANAGER = "jsorc"
 MASK = "***"  # in the place of what a Secret holds
 
 _SECRET = ("", "Secret")
 _DATA = ("data", "stringData")
+# Annotations can be copies of the object: kubectl's last-applied-configuration is one, with the data.
+_HIDDEN = (".data", ".stringData", ".metadata.annotations")
 
 # A person's hand: taken back, and reported with the name.
-_PERSONS = re.compile(
+PERSONS = re.compile(
     r"kubectl|before-first-apply\Z|k9s|lens\Z|node-fetch\Z|freelens|rancher|headlamp|dashboard|kubernetes-dashboard",
     re.IGNORECASE,
 )
@@ -84,11 +88,20 @@ def compute_fingerprint(manifest: Manifest, live: Body) -> str:
     """
     metadata = live["metadata"]
     if manifest.ref.group_kind == _SECRET:
-        said = {key: sorted(value or ()) if key in _DATA else value for key, value in manifest.body.items()}
-        return hash_value([metadata["uid"], metadata["resourceVersion"], said])[:32]
+        return compute_digest(manifest) + hash_value([metadata["uid"], metadata["resourceVersion"]])[:16]
     entry = find_own_entry(live)
     fields = entry.get("fieldsV1", {}) if entry else {}
-    return hash_value([manifest.body, fields, extract_values(fields, live)])[:32]
+    return compute_digest(manifest) + hash_value([fields, extract_values(fields, live)])[:16]
+
+
+def compute_digest(manifest: Manifest) -> str:
+    """What git says of an object; a fingerprint begins with it, so that what others did is told from a commit."""
+    if manifest.kept:
+        return manifest.kept.digest
+    said = manifest.body
+    if manifest.ref.group_kind == _SECRET:
+        said = {key: sorted(value or ()) if key in _DATA else value for key, value in said.items()}
+    return hash_body(said)
 
 
 def holds_git_data(manifest: Manifest, live: Body) -> bool:
@@ -113,10 +126,8 @@ def find_own_entry(live: Body) -> Mapping[str, Any] | None:
 
 def extract_values(fields: Mapping[str, Any], value: Any) -> Any:
     """The part of a value that a field set covers; a set without fields below covers all of it."""
-    inner = [key for key in fields if key != "."]
-    if not inner:
-        return value
-    return {key: extract_values(fields[key], _step(key, value)) for key in inner}
+    inner = {key: extract_values(below, _step(key, value)) for key, below in fields.items() if key != "."}
+    return inner or value
 
 
 def find_owners(live: Body) -> dict[str, Owned]:
@@ -133,17 +144,19 @@ def find_owners(live: Body) -> dict[str, Owned]:
             time=entry.get("time", ""),
         )
         for keys in _walk(entry["fieldsV1"], ()):
-            owned["".join(map(format_step, keys))] = Owned(owner=owner, keys=keys)
+            owned[format_keys(keys)] = Owned(owner=owner, keys=keys)
     return owned
 
 
-def find_own_paths(live: Body) -> frozenset[str]:
-    """The paths that our Apply entry covers."""
+def find_own_fields(live: Body) -> dict[str, Keys]:
+    """The fields that our Apply entry covers, by path, outer ones first."""
     entry = find_own_entry(live)
-    return frozenset("".join(map(format_step, keys)) for keys in _walk((entry or {}).get("fieldsV1") or {}, ()))
+    return {format_keys(keys): keys for keys in _walk((entry or {}).get("fieldsV1") or {}, ())}
 
 
-def compute_conflicts(paths: Iterable[str], desired: Body, live: Body, *, adopting: bool) -> tuple[Conflict, ...]:
+def compute_conflicts(
+    paths: Iterable[str], desired: Body, live: Body, *, adopting: bool, policy: ApplyPolicy = DEFAULT
+) -> tuple[Conflict, ...]:
     """Judge the fields that the server names in a conflict (its causes' `field`)."""
     owned = find_owners(live)
     # Fields that no entry covers were set before anybody applied. Where there are entries, they were
@@ -162,7 +175,7 @@ def compute_conflicts(paths: Iterable[str], desired: Body, live: Body, *, adopti
                 owner=found.owner,
                 ours=ours,
                 theirs=theirs,
-                verdict=judge_owner(found.owner, adopting=adopting),
+                verdict=judge_owner(found.owner, adopting=adopting, said=policy.find_verdict(path)),
             )
         )
     return tuple(conflicts)
@@ -170,16 +183,19 @@ def compute_conflicts(paths: Iterable[str], desired: Body, live: Body, *, adopti
 
 def is_masked(live: Body, path: str) -> bool:
     """Whether a field's values are not to be shown: what a Secret holds."""
-    return (live["apiVersion"], live["kind"]) == ("v1", "Secret") and path.startswith(
-        tuple(f".{key}" for key in _DATA)
-    )
+    return (live["apiVersion"], live["kind"]) == ("v1", "Secret") and path.startswith(_HIDDEN)
 
 
-def judge_owner(owner: Owner, *, adopting: bool) -> Verdict:
-    """The ownership table of DESIGN §5. Adopting, which the user asked for, takes all but what is scaled."""
+def judge_owner(owner: Owner, *, adopting: bool, said: str = "") -> Verdict:
+    """The ownership table of DESIGN §5. Adopting, which the user asked for, takes all but what is scaled.
+
+    `said` is what service.yaml says of the field, "" for nothing; it counts more than anything else.
+    """
+    if said:
+        return Verdict(said)
     if _SCALERS.match(owner.manager) and owner.subresource == "scale":
         return Verdict.YIELD
-    if adopting or _PERSONS.match(owner.manager):
+    if adopting or PERSONS.match(owner.manager):
         return Verdict.TAKE
     return Verdict.FAIL
 
@@ -210,6 +226,11 @@ def remove_value(body: Any, keys: Keys) -> Any:
     return [each for each in body if each is not item]
 
 
+def format_keys(keys: Keys) -> str:
+    """The path of a field, as the server spells it."""
+    return "".join(map(format_step, keys))
+
+
 def format_step(key: str) -> str:
     """'f:spec' → '.spec'; 'k:{"name":"redis"}' → '[name="redis"]'; 'v:"a"' → '[="a"]', as the server does."""
     if key.startswith("f:"):
@@ -230,19 +251,26 @@ def _walk(fields: Mapping[str, Any], keys: Keys) -> Iterator[Keys]:
             yield from _walk(below, (*keys, key))
 
 
+@lru_cache(1024)
+def _parse_keys(text: str) -> Mapping[str, Any]:
+    """The keys of a list item; the same few stand in thousands of objects."""
+    keys: dict[str, Any] = json.loads(text)
+    return keys
+
+
 def _step(key: str, value: Any) -> Any:
     """The part of a value that one key of a field set names, None where there is none."""
     kind, rest = key[:2], key[2:]
     if kind == "f:":
-        return value.get(rest) if isinstance(value, Mapping) else None
+        return value.get(rest) if isinstance(value, dict) else None
     if not isinstance(value, list):
         return None
     if kind == "k:":
-        keys = json.loads(rest)
+        keys = _parse_keys(rest)
         # A key that is left out stands for its default, which for lists of ports is the protocol TCP.
         defaults = {"protocol": "TCP"}
         for item in value:
-            if isinstance(item, Mapping) and all(item.get(k, defaults.get(k)) == v for k, v in keys.items()):
+            if isinstance(item, dict) and all(item.get(k, defaults.get(k)) == v for k, v in keys.items()):
                 return item
         return None
     if kind == "v:":

@@ -1,20 +1,21 @@
 """What a pass will do, object by object, each with its reason; and when pruning is refused."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from jsorc_gitops.model.layout import RECORD_PREFIX
-from jsorc_gitops.model.objects import Body, Manifest, ObjectRef, sort_key
-from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State, find_part_of
+from jsorc_gitops.model.objects import Body, DeleteRequest, Manifest, ObjectRef
+from jsorc_gitops.model.policy import DEFAULT, ApplyPolicy
+from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, find_part_of
 from jsorc_gitops.reconcile.ownership import (
     MASK,
     Conflict,
     Verdict,
+    compute_digest,
     compute_fingerprint,
     find_own_entry,
-    find_own_paths,
+    find_own_fields,
     find_owners,
     format_step,
     holds_git_data,
@@ -24,10 +25,6 @@ from jsorc_gitops.reconcile.ownership import (
 # Set by the server on every object; a difference there is nobody's change.
 _SERVER_SET = frozenset({"resourceVersion", "generation", "managedFields", "uid", "creationTimestamp"})
 
-PRUNE_FLOOR = 10
-PRUNE_SHARE = 0.3
-EVERYTHING = "*"  # the consent that only the command line gives
-
 
 class Action(StrEnum):
     """What is done with one object."""
@@ -35,6 +32,7 @@ class Action(StrEnum):
     CREATE = "create"
     ADOPT = "adopt"
     CONFIGURE = "configure"
+    RECREATE = "recreate"
     UNCHANGED = "unchanged"
     PRUNE = "prune"
     RELEASE = "release"
@@ -44,7 +42,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One object of the plan. `live` is what the plan was made from, None where there is nothing."""
+    """One object of the plan. `live` is what the plan was made from, `entry` what the state knows of it."""
 
     ref: ObjectRef
     service: str
@@ -52,6 +50,14 @@ class Step:
     reason: str = ""
     manifest: Manifest | None = field(default=None, repr=False)
     live: Body | None = field(default=None, repr=False)
+    entry: Entry | None = field(default=None, repr=False)
+    policy: ApplyPolicy = DEFAULT
+    note: str = ""  # what happens besides
+
+    @property
+    def is_adopting(self) -> bool:
+        """Whether it is taken over, or was about to be when an earlier pass ended."""
+        return self.action is Action.ADOPT or (self.entry is not None and self.entry.pending == Action.ADOPT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,63 +70,58 @@ class FieldChange:
     by: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrunePlan:
-    """What pruning would do, or why nothing is pruned."""
+def plan_object(
+    manifest: Manifest,
+    live: Body | None,
+    entry: Entry | None,
+    *,
+    part_of: str,
+    policy: ApplyPolicy = DEFAULT,
+    adopt: bool = False,
+    keeper: str = "",
+) -> Step:
+    """Decide from what is known without asking the server; CONFIGURE is then confirmed by a dry-run.
 
-    steps: tuple[Step, ...] = ()
-    gone: tuple[ObjectRef, ...] = ()  # in the inventory, deleted by somebody else
-    refusal: str = ""
-    rewinds: bool = False  # the commit does not descend from the one applied last
-
-
-def plan_object(manifest: Manifest, live: Body | None, entry: Entry | None, *, part_of: str, adopt: bool) -> Step:
-    """Decide from what is known without asking the server; CONFIGURE is then confirmed by a dry-run."""
-    action, reason = _decide(manifest, live, entry, part_of=part_of, adopt=adopt)
+    `adopt` takes over whatever is there, the policy alone only what is of no other ApplySet; neither takes what
+    `keeper` applies.
+    """
+    if live is None:
+        action, reason = Action.CREATE, _explain_absence(entry)
+    elif live["metadata"].get("deletionTimestamp"):
+        action, reason = Action.RECREATE, "is being deleted"
+    elif keeper:
+        action, reason = Action.YIELD, f"{keeper} applies it"
+    else:
+        action, reason = _decide(manifest, live, entry, part_of=part_of, policy=policy, adopt=adopt)
+    if action is Action.CONFIGURE and entry and not entry.fingerprint.startswith(compute_digest(manifest)):
+        # Another commit, another start: what was fought for before may be settled by it.
+        entry = replace(entry, takes={}, yielded=())
     return Step(
-        ref=manifest.ref, service=manifest.service, action=action, reason=reason, manifest=manifest, live=live
+        ref=manifest.ref,
+        service=manifest.service,
+        action=action,
+        reason=reason,
+        manifest=manifest,
+        live=live,
+        entry=entry,
+        policy=policy,
     )
 
 
-def plan_prune(
-    state: State,
-    desired: Collection[ObjectRef],
-    live: Mapping[ObjectRef, Body],
-    *,
-    part_of: str,
-    descends: bool,
-    consents: Collection[str],
-) -> PrunePlan:
-    """What of the inventory is no longer in the tree (DESIGN §6). `consents` are services, or EVERYTHING."""
-    absent = [entry for ref, entry in state.entries.items() if ref not in desired]
-    gone = tuple(sorted(entry.ref for entry in absent if entry.ref not in live))
-    present = [entry for entry in absent if entry.ref in live]
-    if not present:
-        return PrunePlan(gone=gone)
-    if not descends:
-        return PrunePlan(
-            rewinds=True,
-            refusal=f"the commit does not descend from {state.revision[:12]}, which was applied last, so "
-            f"{len(present)} objects missing in it are kept; --allow-rewind prunes them",
-        )
-    steps = [plan_removal(entry, live[entry.ref], part_of=part_of) for entry in present]
-    steps.sort(key=lambda step: sort_key(step.ref), reverse=True)
-    if refusal := _check_budget(present, state, desired, consents):
-        return PrunePlan(refusal=refusal)
-    return PrunePlan(steps=tuple(steps), gone=gone)
-
-
-def make_apply_body(step: Step, *, part_of: str, without: Body | None = None) -> dict[str, Any]:
-    """What is sent: the rendered object, marked as ours, with the plan's preconditions."""
-    assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
-    body = dict(without or step.manifest.body)
+def make_apply_body(step: Step, body: Body, *, part_of: str) -> dict[str, Any]:
+    """What is sent of a rendered object: marked as ours, with the plan's preconditions."""
     metadata = dict(body["metadata"])
     metadata["labels"] = {**(metadata.get("labels") or {}), PART_OF_LABEL: part_of}
-    if step.live is not None:
+    if step.live is not None and step.action is not Action.RECREATE:
         metadata["uid"] = step.live["metadata"]["uid"]
         metadata["resourceVersion"] = step.live["metadata"]["resourceVersion"]
-    body["metadata"] = metadata
-    return body
+    return {**body, "metadata": metadata}
+
+
+def make_deletion(ref: ObjectRef, live: Body) -> DeleteRequest:
+    """What deletes an object, if it is still the one that was looked at."""
+    metadata = live["metadata"]
+    return DeleteRequest(ref=ref, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
 
 
 def make_release_patch(live: Body, *, labels: Iterable[str]) -> dict[str, Any]:
@@ -142,14 +143,19 @@ def make_release_patch(live: Body, *, labels: Iterable[str]) -> dict[str, Any]:
 
 def diff_live(live: Body, applied: Body) -> tuple[FieldChange, ...]:
     """What an apply changes on a live object, by field, with who had set what goes. Secrets stay masked."""
-    owners, ours = find_owners(live), find_own_paths(live)
+    owners, ours = find_owners(live), find_own_fields(live)
     changes = []
     for path, before, after in _diff(_comparable(live), _comparable(applied), ""):
         # What we still own is as we left it, whoever else set it to the same: the change comes from git.
         by = owners[path].owner.manager if path in owners and path not in ours else ""
-        shown = (MASK, MASK) if is_masked(live, path) else (before, after)
-        changes.append(FieldChange(path=path, before=shown[0], after=shown[1], by=by))
+        changes.append(make_change(live, path, before=before, after=after, by=by))
     return tuple(changes)
+
+
+def make_change(live: Body, path: str, *, before: Any, after: Any, by: str = "") -> FieldChange:
+    """A change of a live object's field; what a Secret holds is masked."""
+    shown = (MASK, MASK) if is_masked(live, path) else (before, after)
+    return FieldChange(path=path, before=shown[0], after=shown[1], by=by)
 
 
 def regains_ownership(live: Body, applied: Body) -> bool:
@@ -169,10 +175,8 @@ def format_refusal(conflicts: Sequence[Conflict]) -> str:
 
 
 def _decide(
-    manifest: Manifest, live: Body | None, entry: Entry | None, *, part_of: str, adopt: bool
+    manifest: Manifest, live: Body, entry: Entry | None, *, part_of: str, policy: ApplyPolicy, adopt: bool
 ) -> tuple[Action, str]:
-    if live is None:
-        return Action.CREATE, "deleted by somebody since the last pass" if entry and entry.uid else "new"
     holder = find_part_of(live)
     # Another set that took it over, as ours may with --adopt, keeps it: two would take it in turns for ever.
     taken = holder.startswith("applyset-") and holder != part_of
@@ -180,53 +184,25 @@ def _decide(
         if entry.fingerprint == compute_fingerprint(manifest, live) and holds_git_data(manifest, live):
             return Action.UNCHANGED, ""
         return Action.CONFIGURE, "changed"
-    if holder == part_of and find_own_entry(live):
+    begun = entry is not None and entry.pending == Action.ADOPT and not taken
+    if (holder == part_of or begun) and find_own_entry(live):
         return Action.CONFIGURE, "ours by its marks, unknown to the inventory"
-    if adopt:
+    if adopt or (policy.adopt and not taken):
         return Action.ADOPT, "existed before"
     managers = ", ".join(sorted({each.owner.manager for each in find_owners(live).values()}))
     whose = f"it is part of {holder}" if taken else f"its fields are set by {managers or 'nobody'}"
-    return Action.REFUSE, f"exists and is not ours ({whose}); --adopt takes it over"
-
-
-def plan_removal(entry: Entry, live: Body, *, part_of: str) -> Step:
-    """What becomes of an object that is in the inventory and no longer in the tree."""
-    metadata = live["metadata"]
-    action, reason = Action.PRUNE, "no longer in the tree"
-    if entry.uid and entry.uid != metadata["uid"]:
-        action, reason = Action.YIELD, "another object of the same name, made by somebody else; left alone"
-    elif find_part_of(live) != part_of or not (entry.uid or find_own_entry(live)):
-        action, reason = Action.YIELD, "no longer carries our mark; left alone"
-    elif metadata.get("ownerReferences"):
-        action, reason = Action.YIELD, "owned by another object; left alone"
-    elif entry.ref.is_kept:
-        action, reason = Action.RELEASE, "no longer in the tree; kept, it is yours to delete"
-    return Step(ref=entry.ref, service=entry.service, action=action, reason=reason, live=live)
-
-
-def _check_budget(
-    present: Sequence[Entry], state: State, desired: Collection[ObjectRef], consents: Collection[str]
-) -> str:
-    if EVERYTHING in consents:
-        return ""
-    # A Namespace that the tree merely needed is of no service that could consent, and is only released.
-    needed = {entry.ref for entry in present if entry.ref.is_kept and not entry.service}
-    unagreed = [entry for entry in present if entry.service not in consents and entry.ref not in needed]
-    if not unagreed:
-        return ""
-    services = ", ".join(sorted({entry.service for entry in unagreed} - {""})) or "the tree"
-    remedy = (
-        f"consent with jsorc render --commit --allow-prune {services.split(', ')[0]}, or once with --allow-prune"
+    return (
+        Action.REFUSE,
+        f"exists and is not ours ({whose}); --adopt, or `adopt: allow` in its service.yaml, takes it over",
     )
-    if not any(ref.name.startswith(RECORD_PREFIX) for ref in desired):
-        return f"the tree holds no service, {len(unagreed)} objects are kept; {remedy}"
-    limit = max(PRUNE_FLOOR, int(len(state.entries) * PRUNE_SHARE))
-    if len(unagreed) > limit:
-        return (
-            f"{len(unagreed)} of {len(state.entries)} objects would go ({services}), more than the {limit} "
-            f"that a pass may prune; {remedy}"
-        )
-    return ""
+
+
+def _explain_absence(entry: Entry | None) -> str:
+    if entry is None or not (entry.uid or entry.pending == Action.RECREATE):
+        return "new"
+    if entry.pending == Action.RECREATE:
+        return "deleted by an earlier pass, to be made anew"
+    return "deleted by somebody since the last pass"
 
 
 def _comparable(body: Body) -> dict[str, Any]:

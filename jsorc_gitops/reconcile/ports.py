@@ -14,13 +14,16 @@ from jsorc_gitops.model.tree import Tree
 class Cluster(Protocol):
     """An API server. Batches answer by position; a failed object is a returned ClusterError."""
 
-    requests: int
-
+    @property
+    def server(self) -> str: ...
+    @property
+    def requests(self) -> int: ...
     def read_discovery(self) -> None: ...
     def serves(self, api_version: str, kind: str) -> bool: ...
     def find_api_version(self, group: str, kind: str) -> str | None: ...
+    def is_away(self, group: str) -> bool: ...
     def list_objects(
-        self, kinds: Sequence[tuple[str, str]], *, selector: str = "", namespace: str = ""
+        self, kinds: Sequence[tuple[str, str]], *, selector: str = "", namespaces: Sequence[str] = ()
     ) -> list[list[Body] | ClusterError]: ...
     def get_objects(self, items: Sequence[tuple[str, ObjectRef]]) -> list[Body | ClusterError | None]: ...
     def apply_objects(self, requests: Sequence[ApplyRequest]) -> list[Body | ClusterError]: ...
@@ -48,8 +51,11 @@ class History(Protocol):
 
 
 class Lease(Protocol):
-    """The lock of one tree; one pass at a time holds it."""
+    """The lock of one tree; one pass at a time holds it. `number` counts the passes that have."""
 
+    number: int
+
+    def foresee(self) -> None: ...
     def acquire(self) -> None: ...
     def check(self) -> None: ...
     def release(self) -> None: ...
@@ -76,11 +82,17 @@ class Doors:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What the user allows this one pass."""
+    """What the user allows this one pass, and asks of it.
+
+    `audit_every` is in seconds, 0 for never; `mask_key` is what a dry run masks the values of Secrets with.
+    """
 
     adopt: bool = False
     allow_prune: bool = False
     allow_rewind: bool = False
+    dry_run: bool = False
+    audit_every: float = 0.0
+    mask_key: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

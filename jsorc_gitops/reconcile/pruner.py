@@ -3,11 +3,12 @@
 from collections.abc import Collection, Sequence
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Body, DeleteRequest, ObjectRef
+from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Body, ObjectRef
 from jsorc_gitops.reconcile.applier import ATTEMPTS, is_stale
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State
 from jsorc_gitops.reconcile.observe import Observation
-from jsorc_gitops.reconcile.plan import Action, PrunePlan, Step, make_release_patch, plan_prune, plan_removal
+from jsorc_gitops.reconcile.plan import Action, Step, make_deletion, make_release_patch
+from jsorc_gitops.reconcile.plan_prune import PrunePlan, plan_prune, plan_removal
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
 
@@ -27,7 +28,15 @@ def find_prune(run: Pass, state: State, observed: Observation, consents: Collect
         kinds = ", ".join(sorted(kind for _, kind in unread))
         refusal = f"nothing is pruned, because {kinds} could not be read"
         return PrunePlan(refusal=refusal, rewinds=not descends)
-    return plan_prune(state, desired, observed.live, part_of=run.part_of, descends=descends, consents=consents)
+    return plan_prune(
+        state,
+        desired,
+        observed.live,
+        part_of=run.part_of,
+        keepers=observed.keepers,
+        descends=descends,
+        consents=consents,
+    )
 
 
 def _left_alone(run: Pass, state: State) -> set[ObjectRef]:
@@ -60,7 +69,8 @@ def prune_objects(run: Pass, prune: PrunePlan) -> list[ObjectResult]:
 
 def _remove(run: Pass, steps: Sequence[Step]) -> list[Body | ClusterError]:
     deletions = [step for step in steps if step.action is Action.PRUNE]
-    deleted = run.cluster.delete_objects([_delete_request(step) for step in deletions]) if deletions else []
+    requests = [make_deletion(step.ref, step.live) for step in deletions if step.live is not None]
+    deleted = run.cluster.delete_objects(requests) if requests else []
     answers = dict(zip((step.ref for step in deletions), deleted, strict=True))
     for step in steps:
         if step.action is Action.RELEASE:
@@ -96,12 +106,6 @@ def _release(run: Pass, step: Step) -> Body | ClusterError:
         return run.cluster.patch_object(step.live["apiVersion"], step.ref, patch)
     except ClusterError as error:
         return error
-
-
-def _delete_request(step: Step) -> DeleteRequest:
-    assert step.live is not None  # noqa: S101 - only what is there is pruned
-    metadata = step.live["metadata"]
-    return DeleteRequest(ref=step.ref, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
 
 
 def _result(step: Step, answer: Body | ClusterError) -> ObjectResult:

@@ -1,9 +1,12 @@
 """Everything that happened in a pass, as one value, as text and as an exit code."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.health import Health, Status
@@ -18,22 +21,68 @@ _DONE = {
     Action.RELEASE: "released",
     Action.YIELD: "yielded",
     Action.REFUSE: "refused",
+    Action.RECREATE: "recreated",
     Action.UNCHANGED: "unchanged",
 }
+# What leaves an object as it is.
+_IDLE = frozenset({Action.UNCHANGED, Action.YIELD})
 # What the action alone says already.
 _EXPECTED_REASONS = frozenset({"", "new", "changed", "no longer in the tree"})
 _VALUE_LENGTH = 60
 
 
+class Tone(StrEnum):
+    """What a line tells, for who can show it in colours."""
+
+    PLAIN = "plain"
+    HEADING = "heading"
+    MADE = "made"
+    CHANGED = "changed"
+    GONE = "gone"
+    WARNING = "warning"
+    BAD = "bad"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a run of a pass ended, with a report or by an error: its exit code, how long it took, and when."""
+
+    exit_code: int
+    seconds: float
+    at: datetime
+
+
+class Line(NamedTuple):
+    """One line of a report."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+_TONES = {
+    Action.CREATE: Tone.MADE,
+    Action.ADOPT: Tone.CHANGED,
+    Action.CONFIGURE: Tone.CHANGED,
+    Action.RECREATE: Tone.CHANGED,
+    Action.PRUNE: Tone.GONE,
+    Action.RELEASE: Tone.GONE,
+    Action.YIELD: Tone.WARNING,
+    Action.REFUSE: Tone.BAD,
+    Action.UNCHANGED: Tone.PLAIN,
+}
+_STATUS_TONES = {Status.FAILED: Tone.BAD, Status.UNKNOWN: Tone.BAD, Status.PROGRESSING: Tone.WARNING}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectResult:
-    """What was done with one object; `error` says why it was not."""
+    """What was done with one object, and what is to be known besides; `error` says why it was not."""
 
     ref: ObjectRef
     service: str
     action: Action
     reason: str = ""
     changes: tuple[FieldChange, ...] = ()
+    note: str = ""
     error: str = ""
 
     @property
@@ -49,15 +98,22 @@ def make_result(step: Step, *, changes: tuple[FieldChange, ...] = (), error: str
         action=step.action,
         reason=step.reason,
         changes=changes,
+        note=step.note,
         error=error,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One pass; `requests` counts those to the API server, `jaseci_requests` those to Jaseci."""
+    """One pass, or with `dry_run` what it would do, on the API server at `server`.
+
+    `requests` counts those to the API server, `jaseci_requests` those to Jaseci.
+    """
 
     revision: str
+    tree: str = ""
+    server: str = ""
+    dry_run: bool = False
     objects: tuple[ObjectResult, ...] = ()
     healths: tuple[tuple[str, Health], ...] = ()  # (service, verdict)
     services: tuple[ServiceVerdict, ...] = ()
@@ -68,9 +124,19 @@ class Report:
 
     @property
     def changed(self) -> bool:
-        """Whether anything was written to the cluster or reset."""
-        acted = any(each.action is not Action.UNCHANGED for each in self.objects if not each.is_bad)
+        """Whether anything was written to the cluster or reset; of a dry run, whether it would be."""
+        acted = any(each.action not in _IDLE for each in self.objects if not each.is_bad)
         return acted or any(each.verdict in {Verdict.RESET, Verdict.FAILED} for each in self.services)
+
+    @property
+    def differs(self) -> bool:
+        """Whether a dry run found differences, and nothing that is wrong."""
+        return self.dry_run and self.changed and self.exit_code == 0
+
+    @property
+    def counts(self) -> Counter[Action]:
+        """How many objects each action was carried out on."""
+        return Counter(each.action for each in self.objects if not each.is_bad)
 
     @property
     def exit_code(self) -> int:
@@ -82,38 +148,42 @@ class Report:
         return 4 if any(health.status is Status.FAILED for _, health in self.healths) else 0
 
 
-def format_report(report: Report, *, quiet: bool) -> list[str]:
+def format_report(report: Report, *, quiet: bool) -> list[Line]:
     """The report as lines, grouped by service; quiet leaves out what is as it should be."""
-    lines = [f"warning: {each}" for each in report.warnings]
+    lines = [Line(f"warning: {each}", Tone.WARNING) for each in report.warnings]
     names = {each.service for each in report.objects} | {each.service for each in report.services}
     for name in sorted(names | {name for name, _ in report.healths}):
         body = [*_format_objects(report, name, quiet=quiet), *_format_verdicts(report, name, quiet=quiet)]
         if body:
-            lines += [name or "tree", *(f"  {line}" for line in body)]
-    lines += [f"error: {each}" for each in report.errors]
-    if lines or not quiet:
-        lines.append(_summarize(report))
+            lines += [Line(name or "tree", Tone.HEADING), *(Line(f"  {text}", tone) for text, tone in body)]
+    lines += [Line(f"error: {each}", Tone.BAD) for each in report.errors]
+    # Who asks for a plan wants to hear that there is nothing to do.
+    if lines or not quiet or report.dry_run:
+        lines.append(Line(_summarize(report, quiet=quiet)))
     return lines
 
 
-def _format_objects(report: Report, service: str, *, quiet: bool) -> Iterator[str]:
+def _format_objects(report: Report, service: str, *, quiet: bool) -> Iterator[Line]:
     own = sorted((each for each in report.objects if each.service == service), key=lambda each: each.action)
     for action, group in groupby(own, key=lambda each: each.action):
         results = list(group)
-        if action is Action.UNCHANGED and not any(each.error for each in results):
-            if not quiet:
-                yield f"{_count(len(results))} unchanged"
-            continue
+        if action is Action.UNCHANGED and not quiet:
+            yield Line(f"{_count(len(results))} unchanged")
         for each in results:
-            yield _format_object(each)
-            yield from (f"  {_format_change(change)}" for change in each.changes)
+            if action is not Action.UNCHANGED or each.error or each.note:
+                yield _format_object(each, dry_run=report.dry_run)
+            yield from (Line(f"  {_format_change(change)}") for change in each.changes)
+            if each.note:
+                yield Line(f"  {each.note}")
 
 
-def _format_object(result: ObjectResult) -> str:
+def _format_object(result: ObjectResult, *, dry_run: bool) -> Line:
+    done = _DONE[result.action]
     if result.error:
-        return f"{result.ref} not {_DONE[result.action]}: {result.error}"
+        return Line(f"{result.ref} not {done}: {result.error}", Tone.BAD)
+    would = "would be " if dry_run and result.action not in {Action.UNCHANGED, Action.REFUSE} else ""
     reason = f": {result.reason}" if result.reason not in _EXPECTED_REASONS else ""
-    return f"{result.ref} {_DONE[result.action]}{reason}"
+    return Line(f"{result.ref} {would}{done}{reason}", _TONES[result.action])
 
 
 def _format_change(change: FieldChange) -> str:
@@ -132,22 +202,21 @@ def _format_value(value: Any) -> str:
     return text if len(text) <= _VALUE_LENGTH else f"{text[: _VALUE_LENGTH - 1]}…"
 
 
-def _format_verdicts(report: Report, service: str, *, quiet: bool) -> Iterator[str]:
+def _format_verdicts(report: Report, service: str, *, quiet: bool) -> Iterator[Line]:
     for name, health in report.healths:
         if name == service and not (quiet and health.status is Status.CURRENT):
-            yield f"{health.ref} {health.status}: {health.message}"
+            tone = _STATUS_TONES.get(health.status, Tone.PLAIN)
+            yield Line(f"{health.ref} {health.status}: {health.message}", tone)
     for each in report.services:
-        if each.service == service and not (quiet and each.verdict in {Verdict.RUNNING, Verdict.DISABLED}):
-            yield f"Jaseci: {each.verdict}" + (f", {each.reason}" if each.reason else "")
+        if each.service == service and not (quiet and each.is_calm):
+            changed = Tone.CHANGED if each.verdict is Verdict.RESET else Tone.PLAIN
+            reason = f", {each.reason}" if each.reason else ""
+            yield Line(f"Jaseci: {each.verdict}{reason}", Tone.BAD if each.is_bad else changed)
 
 
-def _summarize(report: Report) -> str:
-    done = [each for each in report.objects if not each.is_bad]
-    counts = [
-        f"{number} {_DONE[action]}"
-        for action in Action
-        if (number := sum(each.action is action for each in done)) and action is not Action.UNCHANGED
-    ]
+def _summarize(report: Report, *, quiet: bool) -> str:
+    done = report.counts
+    counts = [f"{done[each]} {_DONE[each]}" for each in Action if done[each] and each is not Action.UNCHANGED]
     bad = sum(each.is_bad for each in report.objects)
     counts += [f"{bad} refused or failed"] if bad else []
     for verdict in (Verdict.RESET, Verdict.FAILED):
@@ -157,7 +226,11 @@ def _summarize(report: Report) -> str:
     what = ", ".join(counts) or ("nothing to do" if settled else "nothing changed")
     asked = f"{report.requests} requests to Kubernetes"
     asked += f", {report.jaseci_requests} to Jaseci" if report.jaseci_requests else ""
-    return f"{report.revision[:12]}: {what} ({_count(len(report.objects))}, {asked})"
+    # Where it went, once, for who has several clusters.
+    is_asked_for = report.changed or report.dry_run or not quiet
+    where = f" on {report.server}" if report.server and is_asked_for else ""
+    plan = "dry run of " if report.dry_run else ""
+    return f"{plan}{report.revision[:12]}{where}: {what} ({_count(len(report.objects))}, {asked})"
 
 
 def _count(number: int) -> str:

@@ -35,6 +35,11 @@ class ServiceVerdict:
     def is_bad(self) -> bool:
         return self.verdict in {Verdict.FAILED, Verdict.UNKNOWN}
 
+    @property
+    def is_calm(self) -> bool:
+        """Whether it is as it should be, and was before."""
+        return self.verdict in {Verdict.RUNNING, Verdict.DISABLED}
+
 
 def order_services(records: Mapping[str, ServiceRecord]) -> list[str]:
     """The services jsorc may reset, those that others depend on first."""

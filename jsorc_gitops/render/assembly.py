@@ -230,6 +230,7 @@ def _make_record(
         depends_on=definition.depends_on,
         workloads=workloads,
         watch=watch,
+        policy=definition.policy,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from jsorc_gitops.errors import JsorcError, SettingsError, TreeError
+from jsorc_gitops.model.digests import hash_value
 from jsorc_gitops.model.layout import (
     FOLDER,
     Files,
@@ -26,7 +27,7 @@ from jsorc_gitops.model.objects import Manifest, ObjectRef, parse_manifest
 from jsorc_gitops.model.services import ServiceFiles
 from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, parse_settings
 from jsorc_gitops.model.sources import Sources
-from jsorc_gitops.model.tree import find_trees, hash_value
+from jsorc_gitops.model.tree import find_trees
 from jsorc_gitops.model.yaml import parse_documents
 from jsorc_gitops.render.assembly import Fork, RenderedTree, Tools, check_environments, render_trees
 from jsorc_gitops.render.changes import ServiceChange, diff_manifests

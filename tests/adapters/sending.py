@@ -14,7 +14,7 @@ NO_UID = "00000000-0000-0000-0000-000000000000"
 
 
 @contextmanager
-def connect(kubeconfig: Path, *, context: str | None = None, discover: bool = True) -> Iterator[Cluster]:
+def connect(kubeconfig: Path | None, *, context: str | None = None, discover: bool = True) -> Iterator[Cluster]:
     """A connection, which knows what the server serves unless told not to ask."""
     cluster = Cluster(field_manager="jsorc", kubeconfig=kubeconfig, context=context)
     try:

@@ -114,7 +114,7 @@ def test_lists_are_read_page_by_page(cluster: Cluster, namespace: str, monkeypat
         apply(cluster, make_map(namespace, f"map-{number}"))
     monkeypatch.setattr(door, "PAGE", 2)
     before = cluster.requests
-    (found,) = cluster.list_objects([("v1", "ConfigMap")], selector="test=yes", namespace=namespace)
+    (found,) = cluster.list_objects([("v1", "ConfigMap")], selector="test=yes", namespaces=[namespace])
     assert isinstance(found, list)
     assert [each["metadata"]["name"] for each in found] == [f"map-{number}" for number in range(5)]
     assert {(each["apiVersion"], each["kind"]) for each in found} == {("v1", "ConfigMap")}
@@ -128,7 +128,7 @@ def test_a_list_is_of_the_kind_the_label_and_the_namespace(cluster: Cluster, nam
     assert isinstance(everywhere, list)
     assert namespace in {each["metadata"]["namespace"] for each in everywhere}
     assert services == []
-    assert cluster.list_objects([("v1", "ConfigMap")], selector="test=yes", namespace="default") == [[]]
+    assert cluster.list_objects([("v1", "ConfigMap")], selector="test=yes", namespaces=["default"]) == [[]]
 
 
 def test_what_is_not_there_is_none(cluster: Cluster, namespace: str) -> None:

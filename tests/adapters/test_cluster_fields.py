@@ -54,7 +54,7 @@ def fingerprint(body: Body, live: Body) -> str:
 def read(cluster: Cluster, body: Body) -> Body:
     """The object as a LIST of its namespace has it."""
     kind, ref = (body["apiVersion"], body["kind"]), ref_of(body)
-    (found,) = cluster.list_objects([kind], namespace=ref.namespace)
+    (found,) = cluster.list_objects([kind], namespaces=[ref.namespace])
     assert isinstance(found, list), found
     return next(each for each in found if ref_of(each) == ref)
 

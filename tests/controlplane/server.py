@@ -31,6 +31,7 @@ class ControlPlane:
         ca: the certificate (a PEM file) that it proves itself with.
         tokens: bearer tokens by user: `admin` may do everything, `limited` is in no group and has no rights.
         kubeconfig: the admin's; contexts `admin` and `limited`.
+        client_ca: signs client certificates (a PEM file; its key is NAME.key): /CN=limited is that user.
     """
 
     def __init__(self, folder: Path, programs: Path) -> None:
@@ -45,6 +46,7 @@ class ControlPlane:
         self.ca = folder / "certs/apiserver.crt"
         self.tokens = {user: secrets.token_urlsafe(16) for user in GROUPS}
         self.kubeconfig = folder / "kubeconfig-admin"
+        self.client_ca = folder / "client-ca.crt"
 
     @property
     def token(self) -> str:
@@ -160,12 +162,18 @@ class ControlPlane:
             *("--service-account-signing-key-file", self.folder / "sa.key"),
             *("--service-account-issuer", "https://kubernetes.default.svc"),
             *("--token-auth-file", self.folder / "tokens.csv"),
+            *("--client-ca-file", self.client_ca),
             *("--authorization-mode", "RBAC"),
             *("--service-cluster-ip-range", "10.0.0.0/16"),
             "--endpoint-reconciler-type=none",
             "--allow-privileged",
         )
         self._wait("the API server is ready", "get", "--raw", "/readyz")
+
+    def stop_controllers(self) -> None:
+        """End all but etcd and the API server: from then on nobody writes by himself."""
+        for name in ("kwok", "kube-scheduler", "kube-controller-manager"):
+            self._servers.pop(name).stop()
 
     def _start_all(self) -> None:
         etcd = f"http://127.0.0.1:{self._ports['etcd']}"
@@ -177,7 +185,10 @@ class ControlPlane:
             *("--listen-peer-urls", f"http://127.0.0.1:{self._ports['peer']}"),
             "--unsafe-no-fsync",
         )
-        run_logged(["openssl", "genrsa", "-out", self.folder / "sa.key", "2048"], log=self.folder / "openssl.log")
+        log = self.folder / "openssl.log"
+        run_logged(["openssl", "genrsa", "-out", self.folder / "sa.key", "2048"], log=log)
+        ca = ("-subj", "/CN=clients", "-out", self.client_ca, "-keyout", self.client_ca.with_suffix(".key"))
+        run_logged(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *ca], log=log)
         (self.folder / "tokens.csv").write_text(
             "".join(f"{token},{user},{user},{GROUPS[user]}\n" for user, token in self.tokens.items())
         )

@@ -103,7 +103,7 @@ def test_forbidden_pods(tmp_path: Path, controlplane: ControlPlane, namespace: s
 @pytest.mark.parametrize(
     ("token", "complaint"),
     [
-        ("secret-with-a-newline\n", "the credentials hold a character that no HTTP header can carry"),
+        ("secret-with\na-newline", "the credentials hold a character that no HTTP header can carry"),
         ("secret-with-an-…", "the credentials hold a character that no HTTP header can carry"),
     ],
 )

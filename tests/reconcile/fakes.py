@@ -40,7 +40,10 @@ class FakeCluster:
         self.objects: dict[ObjectRef, Body] = {}
         self.served = set(SERVED)
         self.forbidden: set[str] = set()  # kinds whose LIST answers 403
+        self.narrow: set[str] = set()  # kinds whose LIST answers 403 where it names no namespace
+        self.away: set[str] = set()  # API groups whose server cannot be reached
         self.stuck: set[str] = set()  # names of Deployments and definitions that get no further
+        self.server = "https://the-cluster:6443"
         self.requests = 0
         self._numbers = count(1)
 
@@ -53,13 +56,17 @@ class FakeCluster:
     def serves(self, api_version: str, kind: str) -> bool:
         return (api_version, kind) in self.served
 
+    def is_away(self, group: str) -> bool:
+        return group in self.away
+
     def find_api_version(self, group: str, kind: str) -> str | None:
         return next((each for each, of in self.served if (parse_group(each), of) == (group, kind)), None)
 
     def list_objects(
-        self, kinds: Sequence[tuple[str, str]], *, selector: str = "", namespace: str = ""
+        self, kinds: Sequence[tuple[str, str]], *, selector: str = "", namespaces: Sequence[str] = ()
     ) -> list[list[Mapping[str, Any]] | ClusterError]:
-        return [self._list(kind, selector, namespace) for _, kind in kinds]
+        places = zip(kinds, namespaces or [""] * len(kinds), strict=True)
+        return [self._list(kind, selector, namespace) for (_, kind), namespace in places]
 
     def get_objects(
         self, items: Sequence[tuple[str, ObjectRef]]
@@ -125,8 +132,10 @@ class FakeCluster:
 
     def _list(self, kind: str, selector: str, namespace: str) -> list[Mapping[str, Any]] | ClusterError:
         self._note("list", make_ref(kind, "", namespace=namespace))
-        if kind in self.forbidden:
+        if kind in self.forbidden or (kind in self.narrow and not namespace):
             return ClusterError(f"{kind} is forbidden", status=403, reason="Forbidden")
+        if error := self.hooks.before("list", str(make_ref(kind, "", namespace=namespace))):
+            return error
         key, _, value = selector.partition("=")
         return [
             deepcopy(body)

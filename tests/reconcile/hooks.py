@@ -12,7 +12,7 @@ class Killed(BaseException):
 
 @dataclass(slots=True)
 class Hooks:
-    """What happens around a write or a GET, by verb and identity; `before` may refuse it."""
+    """What happens around a write, a GET or a LIST, by verb and identity; `before` may refuse it."""
 
     before: Callable[[str, str], ClusterError | None] = lambda _verb, _what: None
     after: Callable[[str, str], None] = lambda _verb, _what: None

@@ -37,7 +37,7 @@ def make_step(body: Body, action: Action = Action.CREATE, live: Body | None = No
 
 
 def apply(world: World, *steps: Step) -> list[Outcome]:
-    return apply_steps(world.make_pass(make_tree({})), steps)
+    return apply_steps(world.make_pass(make_tree({})), steps, lambda _: None)
 
 
 def test_stages_are_written_whole_in_their_order(world: World) -> None:

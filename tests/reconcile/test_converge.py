@@ -90,7 +90,7 @@ def test_drift_is_taken_back_and_the_hand_named(world: World) -> None:
     report = world.run(TREE)
     (change,) = next(each.changes for each in report.objects if each.action is Action.CONFIGURE)
     assert (change.path, change.before, change.after, change.by) == (".spec.replicas", 3, 1, "kubectl-edit")
-    assert world.writes == ["apply Deployment/home/redis"]
+    assert world.writes == ["apply Deployment/home/redis", "replace ConfigMap/home/jsorc.state.default"]
 
 
 def test_what_an_autoscaler_scaled_is_yielded(world: World) -> None:

@@ -118,3 +118,13 @@ def test_a_change_from_git_names_nobody() -> None:
     live = make_live(make_config_map("a", key="old"), own_entry(shared), make_entry("kubectl-edit", shared))
     applied = make_live(make_config_map("a", key="new"))
     assert diff_live(live, applied) == (FieldChange(path=".data.key", before="old", after="new", by=""),)
+
+
+def test_annotations_of_a_secret_are_masked() -> None:
+    """One of them, last-applied-configuration, is a copy of the Secret, data and all."""
+    name = "kubectl.kubernetes.io/last-applied-configuration"
+    live = make_live(
+        make_body("Secret", "s", data={}), annotations={name: '{"data":{"password":"aHVudGVyMg=="}}'}
+    )
+    (change,) = diff_live(live, make_live(make_body("Secret", "s", data={}), annotations={}))
+    assert (change.path, change.before) == (f".metadata.annotations.{name}", "***")

@@ -86,6 +86,68 @@ def test_a_kind_that_may_not_be_listed_is_unread(world: World) -> None:
     assert not any(line.startswith("get") for line in world.log)
 
 
+FOUR = [
+    *(make_body("ConfigMap", "a", namespace=name) for name in ("home", "other")),
+    make_body("Service", "a"),
+    make_deployment("web"),
+]
+
+
+def test_rights_in_namespaces_are_enough(world: World) -> None:
+    """After one refusal everywhere, each kind is listed in the namespaces where the tree has some of it."""
+    world.cluster.narrow = {"ConfigMap", "Service", "Deployment"}
+    for body in FOUR:
+        world.cluster.put(body)
+    observed = observe(world, *FOUR)
+    assert world.log == ["list ConfigMap", *["list ConfigMap"] * 2, "list Service", "list Deployment"]
+    assert (len(observed.live), observed.unread) == (4, {})
+
+
+def test_rights_that_reach_further_for_some_kinds(world: World) -> None:
+    """What may be listed everywhere is listed once, the others in their namespaces after that."""
+    world.cluster.narrow = {"Service"}
+    for body in FOUR:
+        world.cluster.put(body)
+    observed = observe(world, *FOUR)
+    assert world.log == ["list ConfigMap", "list Service", "list Deployment", "list Service"]
+    assert (len(observed.live), observed.unread) == (4, {})
+
+
+def test_a_namespace_that_only_the_inventory_knows_is_listed_too(world: World) -> None:
+    """What left the tree is to be found there, to be pruned."""
+    world.cluster.narrow = {"ConfigMap"}
+    gone = make_body("ConfigMap", "a", namespace="other")
+    world.cluster.put(gone)
+    ref = make_manifest(gone).ref
+    assert ref in observe(world, make_config_map("a"), remembered=(ref,)).live
+    assert world.log.count("list ConfigMap") == 3
+
+
+def test_one_namespace_that_may_not_be_listed_makes_the_kind_unread(world: World) -> None:
+    """The other namespace alone would look as if the objects of this one were gone."""
+    world.cluster.narrow = {"ConfigMap"}
+    one = str(make_ref("ConfigMap", "", namespace="other"))
+    world.hooks.before = lambda *asked: ClusterError("no answer") if asked == ("list", one) else None
+    observed = observe(world, *FOUR[:2])
+    assert observed.unread == {("", "ConfigMap"): "no answer"}
+
+
+def test_a_namespace_may_be_read_where_namespaces_may_not_be_listed(world: World) -> None:
+    """Of kinds outside of namespaces each object is asked for; a Role can allow that, but no LIST."""
+    world.cluster.forbidden = {"Namespace"}
+    home = make_body("Namespace", "home", namespace="")
+    observed = observe(world, home)
+    assert (list(observed.live), observed.unread) == ([make_manifest(home).ref], {})
+
+
+def test_a_kind_whose_server_is_away_is_unread(world: World) -> None:
+    """In the tree or in the inventory: it cannot be known what is there, so nothing is created or pruned."""
+    world.cluster.away = {GROUP}
+    why = f"what serves Widget of {GROUP} does not answer the API server"
+    assert observe(world, make_widget("a")).unread == {(GROUP, "Widget"): why}
+    assert observe(world, remembered=(widget_ref("a"),)).unread == {(GROUP, "Widget"): why}
+
+
 def test_a_kind_that_comes_with_this_pass_is_not_asked_for(world: World) -> None:
     """Its definition is in the same tree; nothing of it can exist yet."""
     observed = observe(world, DEFINITION, make_widget("a"))

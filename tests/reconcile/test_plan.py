@@ -170,7 +170,7 @@ def test_a_secret_as_git_says_is_unchanged(said: Body) -> None:
 
 def test_a_creation_is_sent_with_our_mark_and_without_preconditions() -> None:
     """There is nothing that could be another object."""
-    sent = make_apply_body(plan(None, None), part_of=PART_OF)
+    sent = make_apply_body(plan(None, None), BODY, part_of=PART_OF)
     assert sent["metadata"] == {
         **BODY["metadata"],
         "labels": {**BODY["metadata"]["labels"], PART_OF_LABEL: PART_OF},
@@ -180,28 +180,28 @@ def test_a_creation_is_sent_with_our_mark_and_without_preconditions() -> None:
 
 def test_a_change_is_sent_with_the_plans_preconditions() -> None:
     """It happens only to the object that was looked at."""
-    sent = make_apply_body(plan({**OURS, "data": {}}, entry_of(OURS)), part_of=PART_OF)
+    sent = make_apply_body(plan({**OURS, "data": {}}, entry_of(OURS)), BODY, part_of=PART_OF)
     assert (sent["metadata"]["uid"], sent["metadata"]["resourceVersion"]) == ("uid-1", "1")
 
 
 def test_what_is_sent_leaves_the_manifest_as_it_is() -> None:
     """The same manifest is planned again when the object was written meanwhile."""
     before = make_config_map("settings", service="redis")
-    make_apply_body(plan({**OURS, "data": {}}, entry_of(OURS)), part_of=PART_OF)
+    make_apply_body(plan({**OURS, "data": {}}, entry_of(OURS)), BODY, part_of=PART_OF)
     assert before == MANIFEST.body
 
 
 def test_an_object_without_labels_gets_our_mark() -> None:
     """Labels may be absent or null."""
     body = {**BODY, "metadata": {"name": "settings", "labels": None}}
-    sent = make_apply_body(plan(None, None, manifest=make_manifest(body)), part_of=PART_OF)
+    sent = make_apply_body(plan(None, None, manifest=make_manifest(body)), body, part_of=PART_OF)
     assert sent["metadata"]["labels"] == {PART_OF_LABEL: PART_OF}
 
 
 def test_a_yielded_field_is_not_sent() -> None:
-    """`without` is the body that is left; marks and preconditions come all the same."""
+    """The body is what is left; marks and preconditions come all the same."""
     step = plan({**OURS, "data": {}}, entry_of(OURS))
-    sent = make_apply_body(step, part_of=PART_OF, without={**BODY, "data": {}})
+    sent = make_apply_body(step, {**BODY, "data": {}}, part_of=PART_OF)
     assert (sent["data"], sent["metadata"]["uid"]) == ({}, "uid-1")
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State
-from jsorc_gitops.reconcile.plan import Action, PrunePlan, Step, plan_prune, plan_removal
+from jsorc_gitops.reconcile.plan import Action, Step
+from jsorc_gitops.reconcile.plan_prune import PrunePlan, plan_prune, plan_removal
 from tests.reconcile.builders import (
     PART_OF,
     Body,
@@ -56,7 +57,7 @@ def prune(
     found = {each.ref: make_ours(each.ref) for each in absent} if live is None else live
     wanted = [*desired, *(each.ref for each in kept)]
     state = make_state([*absent, *kept])
-    return plan_prune(state, wanted, found, part_of=PART_OF, descends=descends, consents=consents)
+    return plan_prune(state, wanted, found, part_of=PART_OF, keepers={}, descends=descends, consents=consents)
 
 
 ONE = make_entry_for(make_ref("ConfigMap", "settings"))
@@ -75,6 +76,7 @@ def test_what_is_in_the_tree_is_not_pruned() -> None:
         [ONE.ref, RECORD],
         {ONE.ref: make_ours(ONE.ref)},
         part_of=PART_OF,
+        keepers={},
         descends=True,
         consents=(),
     )

@@ -8,7 +8,7 @@ import pytest
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.plan import Action, FieldChange
-from jsorc_gitops.reconcile.report import ObjectResult, Report, format_report
+from jsorc_gitops.reconcile.report import Line, ObjectResult, Report, Tone, format_report
 from jsorc_gitops.reconcile.resets import ServiceVerdict, Verdict
 from tests.reconcile.builders import make_ref
 
@@ -30,6 +30,10 @@ def verdict(kind: Verdict, service: str = "redis", reason: str = "") -> ServiceV
 
 def make_report(**parts: Any) -> Report:
     return Report(revision="0123456789abcdef", **parts)
+
+
+def tell(report: Report, *, quiet: bool) -> list[str]:
+    return [line.text for line in format_report(report, quiet=quiet)]
 
 
 @pytest.mark.parametrize(
@@ -64,6 +68,7 @@ def test_the_exit_code(code: int, parts: dict[str, Any]) -> None:
         (False, {"objects": (result(Action.UNCHANGED),)}),
         (False, {"objects": (result(Action.REFUSE), result(Action.CREATE, error="403"))}),
         (False, {"services": (verdict(Verdict.RUNNING), verdict(Verdict.WAITING))}),
+        (False, {"objects": (result(Action.YIELD),)}),
         (True, {"objects": (result(Action.CREATE),)}),
         (True, {"objects": (result(Action.PRUNE),)}),
         (True, {"services": (verdict(Verdict.RESET),)}),
@@ -113,7 +118,7 @@ BUSY = make_report(
 
 def test_a_busy_pass_verbosely() -> None:
     """Grouped by service, with every changed field and whose hand it was."""
-    *lines, summary = format_report(BUSY, quiet=False)
+    *lines, summary = tell(BUSY, quiet=False)
     assert lines == dedent(f"""\
         warning: mind the gap
         tree
@@ -144,8 +149,8 @@ def test_a_busy_pass_verbosely() -> None:
 
 def test_a_busy_pass_quietly() -> None:
     """Only what is as it should be is left out."""
-    verbose = format_report(BUSY, quiet=False)
-    assert format_report(BUSY, quiet=True) == [line for line in verbose if line != "  2 objects unchanged"]
+    verbose = tell(BUSY, quiet=False)
+    assert tell(BUSY, quiet=True) == [line for line in verbose if line != "  2 objects unchanged"]
 
 
 CALM = make_report(
@@ -158,12 +163,12 @@ CALM = make_report(
 
 def test_a_pass_with_nothing_to_do_quietly() -> None:
     """Nothing is printed, so that who runs it every ten seconds sees only what happens."""
-    assert format_report(CALM, quiet=True) == []
+    assert tell(CALM, quiet=True) == []
 
 
 def test_a_pass_with_nothing_to_do_verbosely() -> None:
     """What there is, and that it is well."""
-    assert format_report(CALM, quiet=False) == [
+    assert tell(CALM, quiet=False) == [
         "redis",
         "  1 object unchanged",
         "  Deployment/home/web current: 1 pod ready",
@@ -177,7 +182,7 @@ def test_a_pass_with_nothing_to_do_verbosely() -> None:
 def test_a_reset_is_printed_quietly() -> None:
     """It is a change like any other."""
     reset = make_report(services=(verdict(Verdict.RESET, reason="was failed, verified running"),))
-    assert format_report(reset, quiet=True) == [
+    assert tell(reset, quiet=True) == [
         "redis",
         "  Jaseci: reset, was failed, verified running",
         "0123456789ab: 1 reset (0 objects, 0 requests to Kubernetes)",
@@ -187,7 +192,7 @@ def test_a_reset_is_printed_quietly() -> None:
 def test_a_failing_workload_is_printed_quietly() -> None:
     """Nothing was done, but it is not well."""
     report = make_report(objects=(result(Action.UNCHANGED),), healths=(health(Status.FAILED, "it crashes"),))
-    assert format_report(report, quiet=True) == [
+    assert tell(report, quiet=True) == [
         "redis",
         "  Deployment/home/web failed: it crashes",
         "0123456789ab: nothing changed (1 object, 0 requests to Kubernetes)",
@@ -207,10 +212,83 @@ def test_what_is_pruned_and_released_is_named() -> None:
             result(Action.YIELD, ref=MAP, reason="no longer carries our mark; left alone"),
         )
     )
-    assert format_report(report, quiet=True) == [
+    assert tell(report, quiet=True) == [
         "redis",
         "  Deployment/home/web pruned",
         "  PersistentVolumeClaim/home/data released: kept, it is yours to delete",
         "  ConfigMap/home/redis yielded: no longer carries our mark; left alone",
         "0123456789ab: 1 pruned, 1 released, 1 yielded (3 objects, 0 requests to Kubernetes)",
     ]
+
+
+def test_the_cluster_is_named_where_something_was_changed() -> None:
+    """Once, in the last line; of a pass without changes only on demand, since each pass would say it."""
+    changed = make_report(objects=(result(Action.CREATE),), server="https://one:6443")
+    calm = make_report(objects=(result(Action.UNCHANGED),), server="https://one:6443")
+    failing = make_report(healths=(health(Status.FAILED),), server="https://one:6443")
+
+    said = [("\n".join(tell(each, quiet=True)).count("https://one:6443")) for each in (changed, calm, failing)]
+
+    assert said == [1, 0, 0]
+    assert tell(changed, quiet=True)[-1].startswith("0123456789ab on https://one:6443: 1 created (1 object, ")
+    assert tell(calm, quiet=False)[-1].startswith("0123456789ab on https://one:6443: nothing to do (")
+
+
+def test_a_dry_run() -> None:
+    """What would be done, and that nothing was; said also where there is nothing to do."""
+    planned = make_report(
+        dry_run=True,
+        objects=(
+            result(Action.CREATE, reason="new", note="not checked: namespace home comes with this very pass"),
+            result(Action.REFUSE, ref=MAP, reason="exists and is not ours"),
+            result(Action.PRUNE, ref=make_ref("Service", "old"), error="refused"),
+            result(Action.UNCHANGED, ref=make_ref("Service", "redis")),
+        ),
+    )
+    assert tell(planned, quiet=True) == [
+        "redis",
+        "  Deployment/home/web would be created",
+        "    not checked: namespace home comes with this very pass",
+        "  Service/home/old not pruned: refused",
+        "  ConfigMap/home/redis refused: exists and is not ours",
+        "dry run of 0123456789ab: 1 created, 2 refused or failed (4 objects, 0 requests to Kubernetes)",
+    ]
+    assert tell(make_report(dry_run=True), quiet=True) == [
+        "dry run of 0123456789ab: nothing to do (0 objects, 0 requests to Kubernetes)"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("differs", "parts"),
+    [
+        (False, {"objects": (result(Action.UNCHANGED),)}),
+        (False, {"objects": (result(Action.YIELD),)}),
+        (True, {"objects": (result(Action.PRUNE), result(Action.UNCHANGED))}),
+        (False, {"objects": (result(Action.CREATE), result(Action.REFUSE))}),
+        (False, {"objects": (result(Action.CREATE),), "errors": ("12 objects would go",)}),
+    ],
+)
+def test_whether_a_dry_run_differs(differs: object, parts: dict[str, Any]) -> None:
+    """Where a pass would write; what is wrong has an exit code of its own, that comes first."""
+    assert make_report(dry_run=True, **parts).differs is differs
+    assert make_report(**parts).differs is False
+
+
+def test_tones() -> None:
+    """Every line says what it tells, for who can show it in colours."""
+    tones = {line.text.strip(): line.tone for line in format_report(BUSY, quiet=True)}
+    assert [
+        tones["redis"],
+        tones["Deployment/home/web created"],
+        tones["ConfigMap/home/redis configured"],
+        tones["Job/home/j refused: exists and is not ours"],
+        tones["Role/home/r not created: forbidden"],
+        tones["Deployment/home/web progressing: 0 of 1 pod ready"],
+        tones["Jaseci: failed, was stopped; 403"],
+        tones["warning: mind the gap"],
+        tones["error: 12 objects would go"],
+    ] == [
+        *(Tone.HEADING, Tone.MADE, Tone.CHANGED, Tone.BAD, Tone.BAD),
+        *(Tone.WARNING, Tone.BAD, Tone.WARNING, Tone.BAD),
+    ]
+    assert format_report(BUSY, quiet=True)[-1] == Line(tell(BUSY, quiet=True)[-1], Tone.PLAIN)

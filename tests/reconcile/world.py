@@ -77,10 +77,18 @@ class FakeLease:
     def __init__(self, log: list[str], cluster: FakeCluster) -> None:
         self.log = log
         self.checks = 1 << 30
+        self.number = 0
+        self._passes = 0
         self._cluster = cluster
+
+    def foresee(self) -> None:
+        self.log.append("lease foresee")
+        self.number = self._passes + 1
 
     def acquire(self) -> None:
         self.log.append("lease acquire")
+        self._passes += 1
+        self.number = self._passes
         if make_ref("Namespace", HOME, namespace="") not in self._cluster.objects:
             raise ClusterError("namespace not found", status=404, reason="NotFound")
 

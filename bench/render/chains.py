@@ -1,4 +1,4 @@
-"""What is run: per tool a chain of commands, each of which finds what the one before it left."""
+"""What is run: per tool a chain of commands."""
 
 import shutil
 import subprocess
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from bench.check import CheckError, check_objects, read_file, read_folder, read_jsorc
-from bench.inputs import (
+from bench.check import CheckError, check_objects, hash_output, read_file, read_folder, read_jsorc
+from bench.render.inputs import (
     Variant,
     change_service,
     list_objects,
@@ -17,7 +17,8 @@ from bench.inputs import (
     write_kapitan,
     write_kustomize,
 )
-from bench.tools import Tools
+from bench.render.tools import Tools
+from bench.steps import Bench, Chain, Step, do_nothing
 
 PEERS = ("kapitan", "kadet", "kustomize")
 
@@ -34,40 +35,13 @@ FIRST, UNCHANGED, CHANGED = "first run", "nothing changed", "one service changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """Where everything lies; the HOME of `env` is emptied before a first run, so that it finds no cache."""
+class RenderBench(Bench):
+    """Its programs; the HOME of `env` is emptied before a first run, so that it finds no cache."""
 
     tools: Tools
-    scratch: Path
-    env: dict[str, str]
-    size: int
 
 
-def _nothing() -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One command; what is done before it, untimed; how its output is checked."""
-
-    name: str
-    command: tuple[str | Path, ...]
-    folder: Path
-    output: Path | None = None
-    prepare: Callable[[], None] = _nothing
-    check: Callable[[], None] = _nothing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chain:
-    """Steps that follow one another; `rounds`, where it is slow, is how often at most."""
-
-    steps: tuple[Step, ...]
-    rounds: int | None = None
-
-
-def make_startup(bench: Bench) -> Chain:
+def make_startup(bench: RenderBench) -> Chain:
     """`jsorc --help` and Python alone; /bin/true is what a process costs at least, and the least RSS we see."""
     python = bench.tools.python
     commands: dict[str, tuple[str | Path, ...]] = {
@@ -80,7 +54,7 @@ def make_startup(bench: Bench) -> Chain:
     )
 
 
-def make_chains(bench: Bench, *, without: frozenset[str] = frozenset()) -> Iterator[Chain]:
+def make_chains(bench: RenderBench, *, without: frozenset[str] = frozenset()) -> Iterator[Chain]:
     """Every tool's chain for one size, `without` those of PEERS."""
     yield _make_render(bench, "shared")
     yield _make_unlinted(bench)
@@ -97,7 +71,7 @@ def make_chains(bench: Bench, *, without: frozenset[str] = frozenset()) -> Itera
         yield _make_kustomize(bench)
 
 
-def _make_render(bench: Bench, variant: Variant) -> Chain:
+def _make_render(bench: RenderBench, variant: Variant) -> Chain:
     root = bench.scratch / f"jsorc-{variant}"
     step = _make_jsorc_step(bench, root, (bench.tools.jsorc, "render"), f"jsorc render, {variant}")
     return Chain(
@@ -109,7 +83,7 @@ def _make_render(bench: Bench, variant: Variant) -> Chain:
     )
 
 
-def _make_unlinted(bench: Bench) -> Chain:
+def _make_unlinted(bench: RenderBench) -> Chain:
     root = bench.scratch / "jsorc-unlinted"
     command = (bench.tools.python, "-P", UNLINTED, "render")
     step = _make_jsorc_step(bench, root, command, "jsorc render, shared, without lint")
@@ -117,7 +91,7 @@ def _make_unlinted(bench: Bench) -> Chain:
     return Chain(steps=(step(FIRST, prepare=prepare),))
 
 
-def _make_commit(bench: Bench) -> Chain:
+def _make_commit(bench: RenderBench) -> Chain:
     root = bench.scratch / "jsorc-commit"
 
     def git(*words: str) -> str:
@@ -151,10 +125,12 @@ def _make_commit(bench: Bench) -> Chain:
     )
 
 
-def _make_jsorc_step(bench: Bench, root: Path, command: tuple[str | Path, ...], name: str) -> Callable[..., Step]:
+def _make_jsorc_step(
+    bench: RenderBench, root: Path, command: tuple[str | Path, ...], name: str
+) -> Callable[..., Step]:
     output = root / "rendered"
 
-    def make(kind: str, prepare: Callable[[], None] = _nothing, also: Callable[[], None] = _nothing) -> Step:
+    def make(kind: str, prepare: Callable[[], None] = do_nothing, also: Callable[[], None] = do_nothing) -> Step:
         def check() -> None:
             check_objects(read_jsorc(output), list_objects(bench.size, changed=kind == CHANGED))
             also()
@@ -163,7 +139,7 @@ def _make_jsorc_step(bench: Bench, root: Path, command: tuple[str | Path, ...], 
             name=f"{name}, {kind}",
             command=command,
             folder=root,
-            output=output,
+            digest=partial(hash_output, output),
             prepare=prepare,
             check=check,
         )
@@ -171,7 +147,7 @@ def _make_jsorc_step(bench: Bench, root: Path, command: tuple[str | Path, ...], 
     return make
 
 
-def _make_kapitan(bench: Bench, name: str, write: Callable[[Path, int], None], *options: str) -> Chain:
+def _make_kapitan(bench: RenderBench, name: str, write: Callable[[Path, int], None], *options: str) -> Chain:
     if bench.tools.kapitan is None:
         raise ValueError("kapitan was not set up")
     root = bench.scratch / name.replace(" ", "-")
@@ -180,14 +156,14 @@ def _make_kapitan(bench: Bench, name: str, write: Callable[[Path, int], None], *
         name=name,
         command=(bench.tools.kapitan, "compile", *options),
         folder=root,
-        output=output,
+        digest=partial(hash_output, output),
         prepare=lambda: _fill(bench, root, write),
         check=lambda: check_objects(read_folder(output), list_objects(bench.size)),
     )
     return Chain(steps=(step,))
 
 
-def _make_kustomize(bench: Bench) -> Chain:
+def _make_kustomize(bench: RenderBench) -> Chain:
     if bench.tools.kubectl is None:
         raise ValueError("kubectl was not set up")
     root, output = bench.scratch / "kustomize", bench.scratch / "kustomize.yaml"
@@ -195,14 +171,14 @@ def _make_kustomize(bench: Bench) -> Chain:
         name="kubectl kustomize",
         command=(bench.tools.kubectl, "kustomize", root, f"--output={output}"),
         folder=root,
-        output=output,
+        digest=partial(hash_output, output),
         prepare=lambda: _fill(bench, root, write_kustomize),
         check=lambda: check_objects(read_file(output), list_objects(bench.size)),
     )
     return Chain(steps=(step,), rounds=KUSTOMIZE_ROUNDS if bench.size >= KUSTOMIZE_SLOW else None)
 
 
-def _fill(bench: Bench, root: Path, write: Callable[[Path, int], None]) -> None:
+def _fill(bench: RenderBench, root: Path, write: Callable[[Path, int], None]) -> None:
     """A folder as after a fresh clone, and a user who never ran anything."""
     for folder in (root, Path(bench.env["HOME"])):
         shutil.rmtree(folder, ignore_errors=True)
