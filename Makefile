@@ -16,8 +16,11 @@ test: lint
 test-fast: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -q -m "not real"
 
-bench-render bench-reconcile: $(INSTALLED)
-	@$(VENV)/bin/python -m $(subst -,.,$@)
+bench-render: $(INSTALLED)
+	@$(VENV)/bin/python -m bench.render
+
+bench-reconcile: $(INSTALLED)
+	@$(VENV)/bin/python -m bench.reconcile
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check

@@ -1,5 +1,6 @@
 """What is run: jsorc, kubectl and bare programs, against one API server near by and far away."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -148,7 +149,9 @@ class _Place:
         return (sys.executable, "-m", f"bench.reconcile.{module}", self._kubeconfig, argument)
 
     def _begin(self) -> None:
+        """A cluster without it, and a jsorc that has never read it; kubectl keeps its discovery."""
         self._bench.server.clear()
+        shutil.rmtree(Path(self._bench.env["HOME"]) / ".cache/jsorc", ignore_errors=True)
         self._bench.check_out(BASE)
 
 

@@ -96,6 +96,11 @@ class Cluster:
     def serves(self, api_version: str, kind: str) -> bool:
         return (api_version, kind) in self._resources
 
+    def find_resource(self, api_version: str, kind: str) -> tuple[str, bool] | None:
+        """What the server calls the objects of a kind (deployments), and whether they lie in namespaces."""
+        found = self._resources.get((api_version, kind))
+        return (found.plural, found.namespaced) if found else None
+
     def is_away(self, group: str) -> bool:
         """Whether the server names this API group, but cannot reach what serves it (an APIService)."""
         return group in self._away

@@ -269,11 +269,9 @@ class Repository:
             spelled = self._git.run("check-ref-format", "--branch", branch)
         except GitError:
             spelled = ""
-        # Git takes @{-1} for the branch before.
-        if not spelled or spelled != branch:
-            raise RepositoryError(f"{branch!r} cannot be the name of a branch")
-        if branch.startswith("refs/"):
-            raise RepositoryError(f"{branch} is no branch's name but a path; name a branch as in --branch live")
+        # Git takes @{-1} for the branch before, and refs/heads/live for one below refs/heads/refs/.
+        if not spelled or spelled != branch or branch.startswith("refs/"):
+            raise RepositoryError(f"{branch!r} cannot be the name of a branch; name it as in --branch live")
         if f"branch refs/heads/{branch}" in self._git.run("worktree", "list", "--porcelain").splitlines():
             raise RepositoryError(f"branch {branch} is checked out; use --commit there, or name another branch")
 

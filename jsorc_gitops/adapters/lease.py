@@ -10,12 +10,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event, Thread
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from jsorc_gitops.adapters.cluster import Cluster
 from jsorc_gitops.errors import ClusterError, LeaseHeldError
 from jsorc_gitops.model.objects import Body, ObjectRef
+
+if TYPE_CHECKING:
+    from jsorc_gitops.adapters.cluster import Cluster
 
 DURATION = 15  # seconds without a renewal after which a holder counts as gone
 PATIENCE = 30.0  # seconds to wait for another holder
@@ -28,7 +30,7 @@ class Lease:
 
     def __init__(
         self,
-        cluster: Cluster,
+        cluster: "Cluster",
         *,
         tree: str,
         namespace: str,

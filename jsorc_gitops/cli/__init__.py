@@ -13,6 +13,7 @@ from jsorc_gitops import __version__
 from jsorc_gitops.cli.diff import diff
 from jsorc_gitops.cli.import_ import import_
 from jsorc_gitops.cli.init import init
+from jsorc_gitops.cli.rbac import rbac
 from jsorc_gitops.cli.reconcile import reconcile
 from jsorc_gitops.cli.render import render
 from jsorc_gitops.cli.terminal import clean_text
@@ -44,6 +45,7 @@ cli.add_command(init)
 cli.add_command(import_)
 cli.add_command(render)
 cli.add_command(reconcile)
+cli.add_command(rbac)
 cli.add_command(diff)
 
 

@@ -23,8 +23,9 @@ from jsorc_gitops.errors import JsorcError, SettingsError
 from jsorc_gitops.reconcile.report import Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from jsorc_gitops.adapters.cluster import Cluster
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
     from jsorc_gitops.model.jaseci import Credentials
@@ -140,11 +141,9 @@ def _read_and_reconcile(invocation: Invocation, teller: Teller) -> "tuple[Tree, 
 
 
 def _reconcile(invocation: Invocation, repository: "Repository", tree: "Tree", revision: str) -> "Report":
-    from jsorc_gitops.adapters.cluster import Cluster
     from jsorc_gitops.adapters.files import read_mask_key
     from jsorc_gitops.adapters.lease import Lease
     from jsorc_gitops.reconcile import converge
-    from jsorc_gitops.reconcile.ownership import FIELD_MANAGER
     from jsorc_gitops.reconcile.ports import Doors
 
     options, settings, progress = invocation.options, tree.settings, Progress()
@@ -152,14 +151,14 @@ def _reconcile(invocation: Invocation, repository: "Repository", tree: "Tree", r
         options = replace(options, mask_key=read_mask_key(find_cache()))
     with ExitStack() as stack:
         stack.callback(progress.clear)
-        cluster = Cluster(
-            field_manager=FIELD_MANAGER,
-            kubeconfig=Path(invocation.kubeconfig) if invocation.kubeconfig else None,
-            context=invocation.context,
-            read_only=options.dry_run,
-            progress=progress.tell,
+        cluster = stack.enter_context(
+            open_cluster(
+                invocation.kubeconfig,
+                invocation.context,
+                read_only=options.dry_run,
+                progress=progress.tell,
+            )
         )
-        stack.callback(cluster.close)
         jaseci = None
         if settings.jaseci and not options.dry_run:
             jaseci = stack.enter_context(_open_jaseci(settings.jaseci, invocation.root))
@@ -171,6 +170,32 @@ def _reconcile(invocation: Invocation, repository: "Repository", tree: "Tree", r
             jaseci=jaseci,
         )
         return converge.reconcile(tree, revision, doors, options)
+
+
+@contextmanager
+def open_cluster(
+    kubeconfig: str | None,
+    context: str | None,
+    *,
+    read_only: bool = False,
+    progress: "Callable[[str, int, int], None]" = lambda *_: None,
+) -> "Iterator[Cluster]":
+    """A connection to the cluster that kubectl would take, closed at the end."""
+    from jsorc_gitops.adapters.lean import import_kubernetes
+
+    import_kubernetes()
+    from jsorc_gitops.adapters.cluster import Cluster
+    from jsorc_gitops.reconcile.ownership import FIELD_MANAGER
+
+    cluster = Cluster(
+        field_manager=FIELD_MANAGER,
+        kubeconfig=Path(kubeconfig) if kubeconfig else None,
+        context=context,
+        read_only=read_only,
+        progress=progress,
+    )
+    with closing(cluster):
+        yield cluster
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import STAGE_DEFINITIONS, Body, ObjectRef, compute_stage, sort_key
-from jsorc_gitops.reconcile.plan import Action, Step, diff_live, plan_object
+from jsorc_gitops.reconcile.plan import Action, Step, diff_live, is_going, plan_object
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.prepare import Prepared, dry_run
 from jsorc_gitops.reconcile.recreate import delete_old
@@ -60,20 +60,20 @@ def _apply_stage(run: Pass, steps: Sequence[Step], intend: Intend) -> list[Outco
             if isinstance(live, ClusterError):
                 outcomes.append(_fail(step, str(live)))
             else:
-                pending.append(_replan(run, step, live))
+                pending.append(replan(run, step, live))
         if not pending:
             break
     return outcomes
 
 
-def _replan(run: Pass, step: Step, live: Body | None) -> Step:
+def replan(run: Pass, step: Step, live: Body | None) -> Step:
+    """The step again, on what the object is now."""
     assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
     same = live and step.live and live["metadata"]["uid"] == step.live["metadata"]["uid"]
     if live and same:
         # What cannot be changed now may be by then; what is going away never comes back.
-        going = "deletionTimestamp" in live["metadata"]
         action = Action.CONFIGURE if step.action is Action.RECREATE else step.action
-        return replace(step, live=live, action=Action.RECREATE if going else action)
+        return replace(step, live=live, action=Action.RECREATE if is_going(live) else action)
     return plan_object(
         step.manifest, live, None, part_of=run.part_of, policy=step.policy, adopt=run.options.adopt
     )
@@ -121,24 +121,25 @@ def _apply_once(
         else:
             outcomes.append(_fail(step, str(answer)))
     broken = {each.step.service for each in outcomes if each.result.is_bad} - {""}
-    ready = [each for each in prepared if each.step.service not in broken]
+    outcomes += [
+        _settle(replace(each.step, action=Action.UNCHANGED, reason="")) for each in prepared if not each.needed
+    ]
+    needed = [each for each in prepared if each.needed]
     outcomes += [
         _fail(each.step, f"left as it is, because others of {each.step.service} failed")
-        for each in prepared
+        for each in needed
         if each.step.service in broken
     ]
     run.doors.lease.check()
+    ready = [each for each in needed if each.step.service not in broken]
     written, stale_writes = _write(run, ready, intend, last=last)
     return outcomes + written, stale + stale_writes
 
 
 def _write(
-    run: Pass, prepared: Sequence[Prepared], intend: Intend, *, last: bool
+    run: Pass, needed: Sequence[Prepared], intend: Intend, *, last: bool
 ) -> tuple[list[Outcome], list[Step]]:
-    outcomes = [
-        _settle(replace(each.step, action=Action.UNCHANGED, reason="")) for each in prepared if not each.needed
-    ]
-    needed = [each for each in prepared if each.needed]
+    outcomes = []
     failed: dict[ObjectRef, ClusterError] = _migrate(run, needed)
     if doomed := [each for each in needed if each.step.action is Action.RECREATE]:
         intend([each.step for each in doomed])

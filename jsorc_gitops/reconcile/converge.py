@@ -9,7 +9,7 @@ from jsorc_gitops.model.objects import ApplyRequest, Manifest, ObjectRef
 from jsorc_gitops.model.policy import DEFAULT
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.applier import apply_steps
-from jsorc_gitops.reconcile.audit import audit_steps, is_due, write_audited
+from jsorc_gitops.reconcile.audit import audit_steps, is_due
 from jsorc_gitops.reconcile.guards import (
     check_cluster,
     check_repository,
@@ -127,9 +127,7 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
     results += _explain_unread(plan.manifests, observed)
     prune = _hold_back(prune, results)
     results += prune_objects(run, prune)
-    write_settled(run, state, outcomes, results, prune, consents=plan.consents)
-    if plan.audits:
-        write_audited(run)
+    write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=plan.audits)
     changed = any(each.action is not Action.UNCHANGED for each in results)
     bad = [each for each in results if each.is_bad]
     healths, unseen = judge_health(run, observed.live, changed=changed, without={each.ref for each in bad})

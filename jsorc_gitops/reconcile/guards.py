@@ -65,10 +65,13 @@ def is_foreign_namespace(run: Pass, manifest: Manifest, observed: Observation) -
 
     Such a one is left as it is: it is enough that it exists.
     """
-    if manifest.ref.group_kind != ("", "Namespace") or manifest.service:
-        return False
-    live = observed.live.get(manifest.ref)
+    live = observed.live.get(manifest.ref) if is_needed_namespace(manifest) else None
     return live is not None and find_part_of(live) != run.part_of
+
+
+def is_needed_namespace(manifest: Manifest) -> bool:
+    """Whether it is a Namespace of no service, which the tree has because its objects lie there."""
+    return manifest.ref.group_kind == ("", "Namespace") and not manifest.service
 
 
 def find_former_homes(run: Pass, state: State, observed: Observation) -> tuple[str, ...]:

@@ -53,14 +53,16 @@ def write_settled(
     prune: PrunePlan,
     *,
     consents: Collection[str],
+    audited: bool = False,
 ) -> None:
     """After a pass, write down what is there now, if that differs from what is stored.
 
-    A pass that ends well uses up the consents in its commits, whether there was something to prune or not.
+    A pass that ends well uses up the consents in its commits, whether there was something to prune or not. One
+    that dry-ran all objects, `audited`, leaves the time.
     """
     entries = _compute_entries(state.entries, outcomes, number=run.doors.lease.number)
     left = {Action.PRUNE, Action.RELEASE, Action.YIELD}
-    gone = [each.ref for each in results if each.action in left and not each.error]
+    gone = [each.ref for each in results if each.action in left and not each.error and not each.lingers]
     # What is in the tree and left to another stays known: it may be ours again.
     for ref in (*prune.gone, *(ref for ref in gone if ref not in run.tree.manifests)):
         entries.pop(ref, None)
@@ -68,7 +70,9 @@ def write_settled(
     settled = run.revision if clean else state.settled
     # A new commit that changes nothing is no reason to write; one that ends an unsettled state is.
     ends = clean and (bool(consents) or state.settled != state.revision) and settled != state.settled
-    if entries != state.entries or not state.resource_version or ends:
+    if audited:
+        state = replace(state, audited=run.doors.clock.now().isoformat(timespec="seconds"))
+    if entries != state.entries or not state.resource_version or ends or audited:
         revision = _next_revision(run, state, prune)
         _write_state(run, replace(state, revision=revision, settled=settled, entries=entries))
 

@@ -10,7 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jsorc_gitops.model.objects import Body
-from jsorc_gitops.reconcile.ownership import PERSONS, find_own_entry, find_own_fields, find_owners, find_value
+from jsorc_gitops.reconcile.ownership import (
+    FIELD_MANAGER,
+    PERSONS,
+    find_own_entry,
+    find_own_fields,
+    find_owners,
+    find_value,
+)
 
 # Tools that made objects, and make them no more once git does: Helm, every client generated from OpenAPI (so
 # JsOrc's, which is Python), and GitOps controllers whose Kustomization, HelmRelease or Application is gone.
@@ -20,7 +27,9 @@ _TOOLS = re.compile(r"(helm|OpenAPI-Generator|(kustomize|helm|argocd)-controller
 def is_former(entry: Mapping[str, Any]) -> bool:
     """Whether a managedFields entry is of somebody whose fields become ours by adoption."""
     manager = entry.get("manager", "")
-    return not entry.get("subresource") and bool(PERSONS.match(manager) or _TOOLS.match(manager))
+    # What we patch ourselves is the word we leave on what we release.
+    ours = (manager, entry.get("operation")) == (FIELD_MANAGER, "Update")
+    return not entry.get("subresource") and bool(ours or PERSONS.match(manager) or _TOOLS.match(manager))
 
 
 def make_migration(applied: Body) -> dict[str, Any] | None:

@@ -26,6 +26,9 @@ from jsorc_gitops.reconcile.ownership import (
 _SERVER_SET = frozenset({"resourceVersion", "generation", "managedFields", "uid", "creationTimestamp"})
 
 
+RELEASED = "jsorc.jaseci.org/released-by"  # an annotation: the ApplySet that let go of an object
+
+
 class Action(StrEnum):
     """What is done with one object."""
 
@@ -87,7 +90,7 @@ def plan_object(
     """
     if live is None:
         action, reason = Action.CREATE, _explain_absence(entry)
-    elif live["metadata"].get("deletionTimestamp"):
+    elif is_going(live):
         action, reason = Action.RECREATE, "is being deleted"
     elif keeper:
         action, reason = Action.YIELD, f"{keeper} applies it"
@@ -118,16 +121,22 @@ def make_apply_body(step: Step, body: Body, *, part_of: str) -> dict[str, Any]:
     return {**body, "metadata": metadata}
 
 
+def is_going(live: Body | None) -> bool:
+    """Whether somebody has deleted it, and finalizers or a period of grace keep it."""
+    return live is not None and bool((live.get("metadata") or {}).get("deletionTimestamp"))
+
+
 def make_deletion(ref: ObjectRef, live: Body) -> DeleteRequest:
     """What deletes an object, if it is still the one that was looked at."""
     metadata = live["metadata"]
     return DeleteRequest(ref=ref, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
 
 
-def make_release_patch(live: Body, *, labels: Iterable[str]) -> dict[str, Any]:
+def make_release_patch(live: Body, *, labels: Iterable[str], part_of: str) -> dict[str, Any]:
     """A merge patch that takes our labels and our managedFields entry off an object and leaves all else.
 
-    Applying nothing would do it too, but would take every field along that only we own.
+    Applying nothing would do it too, but would take every field along that only we own. What is left behind is
+    a word on who let go of it, so that it is ours again without asking when git brings it back.
     """
     own = find_own_entry(live)
     others = [each for each in live["metadata"].get("managedFields") or () if each is not own]
@@ -135,6 +144,7 @@ def make_release_patch(live: Body, *, labels: Iterable[str]) -> dict[str, Any]:
         "uid": live["metadata"]["uid"],
         "resourceVersion": live["metadata"]["resourceVersion"],
         "labels": dict.fromkeys(labels),
+        "annotations": {RELEASED: part_of},
         # An empty list would leave them as they are; one empty entry clears them.
         "managedFields": others or [{}],
     }
@@ -187,6 +197,8 @@ def _decide(
     begun = entry is not None and entry.pending == Action.ADOPT and not taken
     if (holder == part_of or begun) and find_own_entry(live):
         return Action.CONFIGURE, "ours by its marks, unknown to the inventory"
+    if (live["metadata"].get("annotations") or {}).get(RELEASED) == part_of and not taken:
+        return Action.ADOPT, "let go of by this tree before"
     if adopt or (policy.adopt and not taken):
         return Action.ADOPT, "existed before"
     managers = ", ".join(sorted({each.owner.manager for each in find_owners(live).values()}))

@@ -7,7 +7,7 @@ from jsorc_gitops.model.layout import RECORD_PREFIX
 from jsorc_gitops.model.objects import Body, ObjectRef, sort_key
 from jsorc_gitops.reconcile.inventory import Entry, State, find_part_of
 from jsorc_gitops.reconcile.ownership import find_own_entry
-from jsorc_gitops.reconcile.plan import Action, Step
+from jsorc_gitops.reconcile.plan import Action, Step, is_going
 
 PRUNE_FLOOR = 10
 PRUNE_SHARE = 0.3
@@ -51,7 +51,9 @@ def plan_prune(
         for entry in present
     ]
     steps.sort(key=lambda step: sort_key(step.ref), reverse=True)
-    if refusal := _check_budget(present, state, desired, consents):
+    # What is on its way already was agreed on then.
+    counted = [entry for entry in present if not is_going(live[entry.ref])]
+    if refusal := _check_budget(counted, state, desired, consents):
         return PrunePlan(refusal=refusal)
     return PrunePlan(steps=tuple(steps), gone=gone)
 

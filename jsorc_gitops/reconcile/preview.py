@@ -8,11 +8,11 @@ from typing import Any
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.masks import is_secret, mask_secret
 from jsorc_gitops.model.objects import STAGE_DEFINITIONS, Body, Manifest, ObjectRef, compute_stage, sort_key
-from jsorc_gitops.reconcile.applier import ATTEMPTS, is_stale
+from jsorc_gitops.reconcile.applier import ATTEMPTS, is_stale, replan
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.observe import Observation
 from jsorc_gitops.reconcile.ownership import MASK
-from jsorc_gitops.reconcile.plan import Action, FieldChange, Step, plan_object
+from jsorc_gitops.reconcile.plan import Action, FieldChange, Step
 from jsorc_gitops.reconcile.plan_prune import EVERYTHING, PrunePlan
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.prepare import Prepared, dry_run
@@ -127,13 +127,11 @@ def _ask(run: Pass, steps: Sequence[Step]) -> dict[ObjectRef, Answer]:
 def _plan_again(run: Pass, steps: Sequence[Step]) -> Iterator[tuple[Step, Step | ClusterError]]:
     manifests = [step.manifest for step in steps if step.manifest]
     lives = run.cluster.get_objects([(each.api_version, each.ref) for each in manifests]) if manifests else []
-    for step, manifest, live in zip(steps, manifests, lives, strict=True):
+    for step, live in zip(steps, lives, strict=True):
         if isinstance(live, ClusterError):
             yield step, live
             continue
-        adopt = run.options.adopt
-        again = plan_object(manifest, live, step.entry, part_of=run.part_of, policy=step.policy, adopt=adopt)
-        yield step, again
+        yield step, replan(run, step, live)
 
 
 def _judge(run: Pass, step: Step, answer: Answer, coming: _Coming) -> ObjectResult:

@@ -1,13 +1,14 @@
 """Removes what git no longer has; what holds data is released and named instead."""
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Body, ObjectRef
 from jsorc_gitops.reconcile.applier import ATTEMPTS, is_stale
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State
 from jsorc_gitops.reconcile.observe import Observation
-from jsorc_gitops.reconcile.plan import Action, Step, make_deletion, make_release_patch
+from jsorc_gitops.reconcile.plan import Action, Step, is_going, make_deletion, make_release_patch
 from jsorc_gitops.reconcile.plan_prune import PrunePlan, plan_prune, plan_removal
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
@@ -68,13 +69,15 @@ def prune_objects(run: Pass, prune: PrunePlan) -> list[ObjectResult]:
 
 
 def _remove(run: Pass, steps: Sequence[Step]) -> list[Body | ClusterError]:
-    deletions = [step for step in steps if step.action is Action.PRUNE]
+    deletions = [step for step in steps if step.action is Action.PRUNE and not is_going(step.live)]
     requests = [make_deletion(step.ref, step.live) for step in deletions if step.live is not None]
     deleted = run.cluster.delete_objects(requests) if requests else []
     answers = dict(zip((step.ref for step in deletions), deleted, strict=True))
     for step in steps:
         if step.action is Action.RELEASE:
             answers[step.ref] = _release(run, step)
+        elif step.live is not None and is_going(step.live):
+            answers[step.ref] = step.live
     return [answers[step.ref] for step in steps]
 
 
@@ -101,7 +104,7 @@ def _uid(live: Body | None) -> str:
 
 def _release(run: Pass, step: Step) -> Body | ClusterError:
     assert step.live is not None  # noqa: S101 - only what is there is released
-    patch = make_release_patch(step.live, labels=_MARKS)
+    patch = make_release_patch(step.live, labels=_MARKS, part_of=run.part_of)
     try:
         return run.cluster.patch_object(step.live["apiVersion"], step.ref, patch)
     except ClusterError as error:
@@ -109,4 +112,11 @@ def _release(run: Pass, step: Step) -> Body | ClusterError:
 
 
 def _result(step: Step, answer: Body | ClusterError) -> ObjectResult:
-    return make_result(step, error=str(answer) if isinstance(answer, ClusterError) else "")
+    if isinstance(answer, ClusterError):
+        return make_result(step, error=str(answer))
+    metadata = answer.get("metadata") or {}
+    finalizers = metadata.get("finalizers") if step.action is Action.PRUNE and is_going(answer) else None
+    if not finalizers:
+        return make_result(step)
+    note = f"still there, until whoever set its finalizers takes them off: {', '.join(finalizers)}"
+    return replace(make_result(replace(step, note=note)), lingers=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, ObjectRef
-from jsorc_gitops.reconcile.plan import Step, make_deletion
+from jsorc_gitops.reconcile.plan import Step, is_going, make_deletion
 from jsorc_gitops.reconcile.ports import Pass
 
 GONE_SECONDS = 30
@@ -16,7 +16,7 @@ def delete_old(run: Pass, steps: Sequence[Step]) -> dict[ObjectRef, ClusterError
     The next pass waits on for what takes longer.
     """
     alive = {step.ref: step.live for step in steps if step.live is not None}
-    asked = [ref for ref, live in alive.items() if not _is_going(live)]
+    asked = [ref for ref, live in alive.items() if not is_going(live)]
     run.doors.lease.check()
     requests = [make_deletion(ref, alive[ref]) for ref in asked]
     answers = run.cluster.delete_objects(requests) if requests else []
@@ -55,7 +55,3 @@ def _explain(live: Body) -> str:
     finalizers = ", ".join(live["metadata"].get("finalizers") or ())
     why = f"; its finalizers are {finalizers}" if finalizers else ""
     return f"still being deleted after {GONE_SECONDS} s{why}; it is made anew once it is gone"
-
-
-def _is_going(live: Body) -> bool:
-    return bool(live["metadata"].get("deletionTimestamp"))

@@ -84,6 +84,7 @@ class ObjectResult:
     changes: tuple[FieldChange, ...] = ()
     note: str = ""
     error: str = ""
+    lingers: bool = False  # deleted, and kept by finalizers
 
     @property
     def is_bad(self) -> bool:

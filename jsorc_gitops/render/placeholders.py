@@ -8,6 +8,7 @@ from typing import Any
 from jsorc_gitops.errors import DefinitionError
 from jsorc_gitops.model.fields import Path, format_path
 from jsorc_gitops.model.objects import Manifest, ObjectRef, parse_manifest
+from jsorc_gitops.model.plain import check_plain
 from jsorc_gitops.render.collect import Collector
 
 OPENING = "$j{"
@@ -46,6 +47,8 @@ def resolve_placeholders(
             if each.where not in clean and OPENING in repr(each.body):
                 body = _Filler(index, service, each, collector).fill(each.body, (), ())
                 with collector:
+                    # What is filled in may lie deeper than anybody has written.
+                    check_plain(body, where=each.where)
                     found = parse_manifest(body, where=each.where)
             resolved[service].append(found)
     collector.check()

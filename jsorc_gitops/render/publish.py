@@ -111,16 +111,16 @@ def render(
     # Beside one another, since the two are of about the same size.
     with fork(lambda: _lint(rendered, settings, schemas=schemas)) as get_findings:
         try:
-            files = _format(rendered)
-        except (TypeError, ValueError, RecursionError):
-            # What cannot be written has a finding that says where and why.
+            folders = tuple(f"{name}/" for name in environments) or ("",)
+            rendering = compare(_format(rendered), trees, on_disk, folders=folders)
+            notes = compute_notes(rendering.diff, trees, settings)
+        except JsorcError:
+            # What the lint has to say comes first.
             _check(get_findings())
             raise
         findings = get_findings()
     _check(findings)
-    folders = tuple(f"{name}/" for name in environments) or ("",)
-    rendering = compare(files, trees, on_disk, folders=folders)
-    return replace(rendering, findings=findings, notes=compute_notes(rendering.diff, rendering.trees, settings))
+    return replace(rendering, findings=findings, notes=notes)
 
 
 def _format(trees: Mapping[str, RenderedTree]) -> dict[str, str]:

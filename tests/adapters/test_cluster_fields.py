@@ -196,11 +196,14 @@ def test_a_release_leaves_the_object_to_others(cluster: Cluster, namespace: str)
     """Our labels and our entry are gone, its data and its uid stay; no entry of our name is left behind."""
     body = make_map(namespace)
     live = apply(cluster, body)
-    released = cluster.patch_object("v1", ref_of(body), make_release_patch(live, labels=("test",)))
+    released = cluster.patch_object(
+        "v1", ref_of(body), make_release_patch(live, labels=("test",), part_of="applyset-a")
+    )
     assert (released["metadata"]["uid"], released["data"]) == (live["metadata"]["uid"], live["data"])
     assert "test" not in released["metadata"].get("labels", {})
     assert find_own_entry(released) is None
     assert find_owners(released) == {}
+    assert released["metadata"]["annotations"] == {"jsorc.jaseci.org/released-by": "applyset-a"}
 
 
 def test_a_release_of_what_has_changed_is_refused(
@@ -211,7 +214,7 @@ def test_a_release_of_what_has_changed_is_refused(
     live = apply(cluster, body)
     controlplane.kubectl("annotate", "configmap/a", "theirs=1", "-n", namespace)
     with pytest.raises(ClusterError) as error:
-        cluster.patch_object("v1", ref_of(body), make_release_patch(live, labels=("test",)))
+        cluster.patch_object("v1", ref_of(body), make_release_patch(live, labels=("test",), part_of="applyset-a"))
     assert (error.value.status, error.value.reason, error.value.causes) == (409, "Conflict", ())
 
 

@@ -124,7 +124,7 @@ def test_names_that_no_branch_has(work: Worktree, name: str) -> None:
         lambda: repository.commit_branch(name, {"rendered/a": "1"}, [], MESSAGE, parent="", replacing="")
     )
 
-    assert message == f"{name!r} cannot be the name of a branch"
+    assert message == f"{name!r} cannot be the name of a branch; name it as in --branch live"
     assert work.snapshot() == before
 
 
@@ -134,7 +134,7 @@ def test_the_path_of_a_branch_is_not_its_name(work: Worktree) -> None:
 
     message = complaint(lambda: commit(work, {"rendered/a": "2"}, branch="refs/heads/live"))
 
-    assert message == "refs/heads/live is no branch's name but a path; name a branch as in --branch live"
+    assert message == "'refs/heads/live' cannot be the name of a branch; name it as in --branch live"
     assert work.snapshot() == before
 
 

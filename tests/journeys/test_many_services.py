@@ -1,7 +1,6 @@
 """jsorc render where there are so many services that a second core helps."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -74,9 +73,6 @@ def test_a_second_core_does_half(tmp_path: Path) -> None:
     assert len({*pids, os.getpid()}) == 3
 
 
-DEEP = """
-KUBE = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "deep"}, "data": {"a": deep}}
-"""
 LOOP = "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"
 
 
@@ -152,18 +148,3 @@ def test_findings_anywhere(tmp_path: Path) -> None:
     assert [
         line.removeprefix("jsorc: ").split(": ")[0] for line in done.err.splitlines() if ": dtaa" in line
     ] == [f"templates/{name}/more.yaml:1" for _ in ("one", "two") for name in (names[3], names[39])]
-
-
-@pytest.mark.parametrize("services", [1, 40])
-def test_what_cannot_be_written_is_explained_by_the_lint(tmp_path: Path, services: int) -> None:
-    """An object that is too deep to be written is told as what the lint finds in it."""
-    names = write(tmp_path)[:services]
-    put(tmp_path, {"templates/svc-00/deep.py": "deep = {}\nfor _ in range(98): deep = {'a': deep}\n" + DEEP})
-    put(tmp_path, {"templates/svc-00/service.yaml": "python: deep:KUBE\nvalues: {version: 1.0.x, same: a}\n"})
-    for name in [each for each in (tmp_path / "templates").iterdir() if each.name not in names]:
-        shutil.rmtree(name)
-
-    done = start("render", cwd=tmp_path)
-
-    assert (done.code, (tmp_path / "rendered").exists()) == (1, False)
-    assert "data.a: a mapping is not a text" in done.err

@@ -6,6 +6,7 @@ from jsorc_gitops.model.objects import TREE_LABEL, Manifest
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry
 from jsorc_gitops.reconcile.ownership import Conflict, Owner, Verdict, compute_fingerprint
 from jsorc_gitops.reconcile.plan import (
+    RELEASED,
     Action,
     Step,
     format_refusal,
@@ -209,11 +210,12 @@ def test_a_release_takes_our_marks_and_our_entry_off() -> None:
     """What others own stays word for word; the object must be the one that was looked at."""
     other = make_entry("kube-controller-manager", {"f:status": {}}, subresource="status")
     live = make_live(BODY, own_entry(FIELDS), other, labels=MARKS)
-    assert make_release_patch(live, labels=(PART_OF_LABEL, TREE_LABEL)) == {
+    assert make_release_patch(live, labels=(PART_OF_LABEL, TREE_LABEL), part_of="applyset-a") == {
         "metadata": {
             "uid": "uid-1",
             "resourceVersion": "1",
             "labels": {PART_OF_LABEL: None, TREE_LABEL: None},
+            "annotations": {RELEASED: "applyset-a"},
             "managedFields": [other],
         }
     }
@@ -221,7 +223,7 @@ def test_a_release_takes_our_marks_and_our_entry_off() -> None:
 
 def test_a_release_of_what_only_we_own_clears_the_entries() -> None:
     """An empty list would leave them as they are."""
-    patch = make_release_patch(OURS, labels=())
+    patch = make_release_patch(OURS, labels=(), part_of="applyset-a")
     assert patch["metadata"]["managedFields"] == [{}]
 
 

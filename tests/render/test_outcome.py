@@ -17,7 +17,7 @@ from jsorc_gitops.render.publish import Rendering, compare
 from jsorc_gitops.render.report import Comparison, compute_comparison
 from tests.model.builders import index, make_deployment, make_manifest
 
-PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text().partition("\n## Reconcile and diff\n")[0]
 OLD = [
     make_deployment(replicas=1),
     make_manifest("Service", "old"),

@@ -274,6 +274,22 @@ def test_what_a_placeholder_makes_of_a_name_is_checked() -> None:
     assert line == "templates/redis/a.yaml:1: metadata.name is missing or not a text; every object needs one"
 
 
+def test_what_is_filled_in_too_deep_is_told() -> None:
+    """Two objects that can be written each may make one that cannot."""
+    deep: Any = {"x": "y"}
+    far: Any = '$j{Thing["one"].spec}'
+    for _ in range(60):
+        deep, far = {"a": deep}, {"a": far}
+    bodies = [{"apiVersion": "a.b/v1", "kind": "Thing", "metadata": {"name": name}} for name in ("one", "two")]
+    manifests = [
+        parse_manifest({**body, "spec": spec}, where=body["metadata"]["name"])  # type: ignore[index]
+        for body, spec in zip(bodies, (deep, far), strict=True)
+    ]
+
+    with pytest.raises(DefinitionError, match=r"^two: spec\.a\.a.*: nested deeper than 100 lists and mappings$"):
+        resolve_placeholders({"app": manifests})
+
+
 def test_objects_without_are_left_alone() -> None:
     """An object without placeholders is the same one afterwards; one told to be clean is not looked into."""
     texts = {

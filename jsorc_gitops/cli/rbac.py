@@ -1,0 +1,46 @@
+"""`jsorc rbac`: the rights that a pass needs."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command()
+@click.option("--env", "environment", default="", metavar="NAME", help="The environment, if there are several.")
+@click.option(
+    "--service-account",
+    default="jsorc",
+    metavar="[NAMESPACE/]NAME",
+    help="Who is given them; without a namespace, in the tree's own.",
+)
+@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="The kubeconfig file, as in kubectl.")
+@click.option("--context", help="The context in the kubeconfig, as in kubectl.")
+@click.pass_obj
+def rbac(
+    root: "Path", *, environment: str, service_account: str, kubeconfig: str | None, context: str | None
+) -> int:
+    """Print the least Roles with which `jsorc reconcile` can apply HEAD's rendered/, as YAML for kubectl.
+
+    The API server is asked for the names of resources, and nothing else. Apply them as somebody who may grant
+    rights; jsorc never widens its own.
+    """
+    from jsorc_gitops.adapters.git import Repository
+    from jsorc_gitops.cli.passes import open_cluster
+    from jsorc_gitops.cli.reading import read_tree
+    from jsorc_gitops.model.yaml import format_documents
+    from jsorc_gitops.reconcile.rbac import compute_rules, make_roles
+
+    repository = Repository(root)
+    tree, _ = read_tree(repository, repository.get_head(), root=root, environment=environment)
+    with open_cluster(kubeconfig, context, read_only=True) as cluster:
+        cluster.read_discovery()
+        rules = compute_rules(tree, cluster.find_resource)
+    namespace, _, account = service_account.rpartition("/")
+    roles = make_roles(
+        rules, name=f"jsorc-{tree.name}", account=account, namespace=namespace or tree.settings.namespace
+    )
+    click.echo(format_documents(roles), nl=False)
+    return 0

@@ -1,0 +1,149 @@
+"""jsorc rbac: the rights it prints are enough for everything a pass does, and none of its rules is too many."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.controlplane.server import ControlPlane
+from tests.journeys.scratch import Done
+from tests.journeys.test_ownership import SETTINGS, WEB, Tree, is_calm
+
+pytestmark = pytest.mark.real
+
+CLAIM = """\
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: data}
+spec: {storageClassName: none, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}
+"""
+ROLE = """\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: reader}
+rules: [{apiGroups: [""], resources: [events], verbs: [get, watch]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: reader}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: reader}
+subjects: [{kind: ServiceAccount, name: web, namespace: default}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: viewer}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: view}
+subjects: [{kind: ServiceAccount, name: web, namespace: default}]
+"""
+PRIORITY = """\
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {{name: {name}}}
+value: {value}
+"""
+
+
+class Limited:
+    """A tree in a namespace that is there, and a ServiceAccount that holds what `jsorc rbac` prints for it."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.objects = [WEB, SETTINGS, CLAIM, ROLE, PRIORITY.format(name=tree.namespace, value=1)]
+        tree.say(*self.objects)
+        tree.kubectl("create", "serviceaccount", "jsorc")
+        printed = tree.scratch.jsorc("rbac")
+        assert printed.code == 0, printed.output
+        self.roles: list[dict[str, Any]] = list(yaml.safe_load_all(printed.output))
+        for each in self.roles:
+            # Trees of other tests have the same name.
+            if each["kind"].startswith("Cluster"):
+                each["metadata"]["name"] = tree.namespace
+            if each["kind"] == "ClusterRoleBinding":
+                each["roleRef"]["name"] = tree.namespace
+        self.grant(self.roles)
+        config = json.loads(tree.scratch.controlplane.kubeconfig.read_text())
+        token = tree.kubectl("create", "token", "jsorc").strip()
+        config["users"] = [{"name": "jsorc", "user": {"token": token}}]
+        config["contexts"][0]["context"]["user"] = "jsorc"
+        tree.scratch.write("../limited", json.dumps(config))
+
+    def grant(self, roles: list[dict[str, Any]]) -> None:
+        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": roles})
+        self.tree.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=listed)
+
+    def say(self, *objects: str) -> None:
+        self.tree.say(*objects)
+
+    def reconcile(self) -> Done:
+        return self.tree.reconcile("--kubeconfig", "../limited")
+
+
+@pytest.fixture
+def limited(tmp_path: Path, controlplane: ControlPlane, namespace: str) -> Iterator[Limited]:
+    made = Limited(Tree(tmp_path / "repository", controlplane, namespace))
+    yield made
+    names = (f"clusterrole/{namespace}", f"clusterrolebinding/{namespace}", f"priorityclass/{namespace}")
+    controlplane.kubectl("delete", "--ignore-not-found", *names)
+
+
+def live_through(limited: Limited) -> list[Done]:
+    """Install, nothing to do, a change, and everything but one service's Deployment removed."""
+    namespace = limited.tree.namespace
+    outputs = [limited.reconcile(), limited.reconcile()]
+    limited.say(
+        WEB.replace("web:1", "web:2"),
+        SETTINGS.replace("blue", "red"),
+        CLAIM.replace("{name: data}", "{name: data, labels: {a: b}}"),
+        ROLE.replace("[get, watch]", "[get]"),
+        PRIORITY.format(name=namespace, value=1).replace("value", "description: other\nvalue"),
+    )
+    outputs.append(limited.reconcile())
+    limited.say("")
+    outputs.append(limited.reconcile())
+    return outputs
+
+
+def test_they_are_enough(limited: Limited) -> None:
+    """For all that a pass does in the life of a tree, without a word about rights."""
+    outputs = live_through(limited)
+
+    assert [each.code for each in outputs] == [0, 0, 0, 0], "\n".join(each.output for each in outputs)
+    assert is_calm(outputs[1])
+    assert "pruned" in outputs[3].output
+    assert f"PersistentVolumeClaim/{limited.tree.namespace}/data released" in outputs[3].output
+
+
+def test_no_rule_is_too_many(limited: Limited) -> None:
+    """With one rule less the pass fails, and names what it lacks."""
+    rules = [
+        (role["kind"], number, rule)
+        for role in limited.roles
+        if "rules" in role
+        for number, rule in enumerate(role["rules"])
+    ]
+    assert len(rules) >= 10
+    # What is needed to grant and to bind comes first: once the rest is applied, nobody asks for it again.
+    for kind, number, rule in sorted(rules, key=lambda each: not {"bind", "watch"} & {*each[2]["verbs"]}):
+        limited.grant(without(limited.roles, kind, number))
+
+        done = limited.reconcile()
+
+        assert done.code == 1, (rule, done.output)
+        named = [
+            f'resources: ["{each}"]' in done.output or f'"{each}"' in done.output for each in rule["resources"]
+        ]
+        assert any(named) or rule["verbs"] == ["bind"], (rule, done.output)
+    limited.grant(limited.roles)
+    assert limited.reconcile().code == 0
+
+
+def without(roles: list[dict[str, Any]], kind: str, number: int) -> list[dict[str, Any]]:
+    """The same roles, of one kind without the rule of that number."""
+    changed: list[dict[str, Any]] = json.loads(json.dumps(roles))
+    for role in changed:
+        if role["kind"] == kind:
+            del role["rules"][number]
+    return changed
