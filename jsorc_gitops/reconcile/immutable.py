@@ -20,6 +20,8 @@ _FIXED: Mapping[tuple[str, str], frozenset[str]] = {
     of: frozenset(paths.split())
     for of, paths in {
         ("", "ConfigMap"): "binaryData data immutable",
+        ("", "PersistentVolume"): "nodeAffinity spec.persistentvolumesource volumeMode",
+        ("", "PersistentVolumeClaim"): "spec volumeMode",
         (
             "",
             "Pod",
@@ -27,6 +29,9 @@ _FIXED: Mapping[tuple[str, str], frozenset[str]] = {
         ("", "ResourceQuota"): "spec.scopes",
         ("", "Secret"): "data immutable type",
         ("", "Service"): "spec.clusterIPs[] spec.healthCheckNodePort spec.ipFamilies[] spec.loadBalancerClass",
+        ("apiextensions.k8s.io", "CustomResourceDefinition"): (
+            "spec.group spec.names.kind spec.names.plural spec.scope"
+        ),
         ("apps", "ControllerRevision"): "data",
         ("apps", "DaemonSet"): "spec.selector",
         ("apps", "Deployment"): "spec.selector",

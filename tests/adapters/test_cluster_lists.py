@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from jsorc_gitops.adapters import cluster as door
 from jsorc_gitops.adapters.cluster import RESTARTS, Cluster
+from jsorc_gitops.cli import cli
 from jsorc_gitops.reconcile.observe import list_kinds
 from tests.adapters.sending import apply, connect, make_map, ref_of, refused
 from tests.controlplane.proxy import Cut, Fault, Proxy, Reply
@@ -74,7 +76,10 @@ def test_a_list_that_breaks_is_an_error(cluster: Cluster, proxy: Proxy, namespac
 
 
 def reconcile(scratch: Scratch, kubeconfig: Path) -> Done:
-    return scratch.jsorc("reconcile", "--verbose", "--kubeconfig", str(kubeconfig))
+    """A pass in this process, whose pages are short."""
+    arguments = ["-C", str(scratch.folder), "reconcile", "--verbose", "--kubeconfig", str(kubeconfig)]
+    result = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    return Done(command="jsorc reconcile", output=result.output, code=result.return_value)
 
 
 def make_scratch(folder: Path, controlplane: ControlPlane, namespace: str, names: list[str]) -> Scratch:

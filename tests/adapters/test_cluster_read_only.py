@@ -59,6 +59,7 @@ def test_nothing_is_written(controlplane: ControlPlane, read_only: Cluster, name
 def test_progress(read_only: Cluster, namespace: str, told: list[tuple[str, int, int]]) -> None:
     """How many of how many are done, and what is being done."""
     refs = [("v1", ref_of(make_map(namespace, name))) for name in "abc"]
+    told.clear()
     read_only.get_objects(refs)
     send(read_only, make_map(namespace), dry_run=True)
     read_only.list_objects([("v1", "ConfigMap")], namespaces=[namespace])

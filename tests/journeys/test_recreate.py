@@ -102,7 +102,7 @@ def test_refused_without_consent(tree: Tree) -> None:
         ("deployment", WEB, MOVED),
         ("rolebinding", BINDING.format(role="view"), BINDING.format(role="edit")),
         ("statefulset", STATEFUL.format(name="a", when="Retain"), STATEFUL.format(name="b", when="Retain")),
-        ("service", SERVICE.format(address="None"), SERVICE.format(address='""')),
+        ("service", SERVICE.format(address="None"), SERVICE.format(address="10.0.213.7")),
         ("configmap", SEALED.format(value="1"), SEALED.format(value="2")),
     ],
     ids=["Deployment", "RoleBinding", "StatefulSet", "Service", "ConfigMap"],
