@@ -9,7 +9,7 @@ from itertools import groupby
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import STAGE_DEFINITIONS, Body, ObjectRef, compute_stage, sort_key
-from jsorc_gitops.reconcile.plan import Action, Step, diff_live, is_going, plan_object
+from jsorc_gitops.reconcile.plan import Action, Step, diff_live, is_going, is_stale, plan_object
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.prepare import Prepared, dry_run
 from jsorc_gitops.reconcile.recreate import delete_old
@@ -20,7 +20,8 @@ ATTEMPTS = 5
 
 ESTABLISHED_SECONDS = 60
 
-_ASKED = frozenset({Action.CREATE, Action.CONFIGURE, Action.ADOPT, Action.RECREATE})
+# What the server is asked about before anything is written.
+ASKED = frozenset({Action.CREATE, Action.CONFIGURE, Action.ADOPT, Action.RECREATE})
 
 Intend = Callable[[Sequence[Step]], None]  # writes down what is about to be deleted and made anew
 
@@ -107,8 +108,8 @@ def _apply_once(
     run: Pass, steps: Sequence[Step], intend: Intend, *, last: bool
 ) -> tuple[list[Outcome], list[Step]]:
     """(what is settled, what was stale)."""
-    outcomes = [_settle(step) for step in steps if step.action not in _ASKED]
-    asked = [step for step in steps if step.action in _ASKED]
+    outcomes = [_settle(step) for step in steps if step.action not in ASKED]
+    asked = [step for step in steps if step.action in ASKED]
     prepared: list[Prepared] = []
     stale: list[Step] = []
     for step, answer in zip(asked, dry_run(run.cluster, asked, part_of=run.part_of), strict=True):
@@ -191,8 +192,3 @@ def _settle(step: Step) -> Outcome:
 
 def _fail(step: Step, error: str) -> Outcome:
     return Outcome(step=step, result=make_result(step, error=error), live=step.live)
-
-
-def is_stale(answer: Body | ClusterError) -> bool:
-    """Whether the object was written since the plan was made: a 409 without causes."""
-    return isinstance(answer, ClusterError) and answer.reason == "Conflict" and not answer.causes

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, DeleteRequest, Manifest, ObjectRef
 from jsorc_gitops.model.policy import DEFAULT, ApplyPolicy
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, find_part_of
@@ -124,6 +125,16 @@ def make_apply_body(step: Step, body: Body, *, part_of: str) -> dict[str, Any]:
 def is_going(live: Body | None) -> bool:
     """Whether somebody has deleted it, and finalizers or a period of grace keep it."""
     return live is not None and bool((live.get("metadata") or {}).get("deletionTimestamp"))
+
+
+def make_stale(what: str) -> ClusterError:
+    """A plan that what has happened meanwhile made stale, as a conflict of resourceVersions does."""
+    return ClusterError(what, status=409, reason="Conflict")
+
+
+def is_stale(answer: Body | ClusterError) -> bool:
+    """Whether the object was written since the plan was made: a 409 without causes."""
+    return isinstance(answer, ClusterError) and answer.reason == "Conflict" and not answer.causes
 
 
 def make_deletion(ref: ObjectRef, live: Body) -> DeleteRequest:

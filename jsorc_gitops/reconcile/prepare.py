@@ -26,6 +26,7 @@ from jsorc_gitops.reconcile.plan import (
     format_refusal,
     make_apply_body,
     make_change,
+    make_stale,
     regains_ownership,
 )
 from jsorc_gitops.reconcile.ports import Cluster
@@ -71,7 +72,7 @@ def dry_run(cluster: Cluster, steps: Sequence[Step], *, part_of: str) -> list["P
             else:
                 results[place] = result
         questions = again
-    results |= dict.fromkeys(questions, _changed("it goes on being changed by somebody else"))
+    results |= dict.fromkeys(questions, make_stale("it goes on being changed by somebody else"))
     return [results[place] for place in range(len(steps))]
 
 
@@ -113,7 +114,7 @@ def _judge_answer(
         # What a dry-run creates has no resourceVersion; what has one is there already.
         appeared = "resourceVersion" in answer["metadata"]
         return (
-            _changed("it was made by somebody else meanwhile")
+            make_stale("it was made by somebody else meanwhile")
             if appeared
             else Prepared(step=step, request=request)
         )
@@ -136,7 +137,7 @@ def _judge_answer(
 def _judge_error(question: _Question, answer: ClusterError) -> "Step | ClusterError | _Question":
     step = question.step
     if step.live is None:
-        return _changed("it was made by somebody else meanwhile") if _is_conflict(answer) else answer
+        return make_stale("it was made by somebody else meanwhile") if _is_conflict(answer) else answer
     if _is_conflict(answer):
         return _resolve(question, step.live, answer)
     fixed = find_fixed(step.ref, answer)
@@ -158,7 +159,7 @@ def _resolve(question: _Question, live: Body, answer: ClusterError) -> "Step | C
     conflicts = compute_conflicts(paths, question.body, live, adopting=step.is_adopting, policy=step.policy)
     if any(conflict.owner is UNKNOWN for conflict in conflicts):
         # Set by somebody since we looked: who that is stands in the object as it is now.
-        return _changed(f"{paths[0]} was set by somebody meanwhile")
+        return make_stale(f"{paths[0]} was set by somebody meanwhile")
     if refusal := format_refusal(conflicts):
         return replace(step, action=Action.REFUSE, reason=refusal)
     body = _cut(question.body, (each.keys for each in conflicts if each.verdict is Verdict.YIELD))
@@ -213,11 +214,6 @@ def _cut(body: Body, fields: Iterable[Keys]) -> Body:
     for keys in fields:
         body = remove_value(body, keys)
     return body
-
-
-def _changed(what: str) -> ClusterError:
-    """The plan is stale, as after a conflict of resourceVersions."""
-    return ClusterError(what, status=409, reason="Conflict")
 
 
 def _is_conflict(answer: ClusterError) -> bool:

@@ -8,18 +8,17 @@ from typing import Any
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.masks import is_secret, mask_secret
 from jsorc_gitops.model.objects import STAGE_DEFINITIONS, Body, Manifest, ObjectRef, compute_stage, sort_key
-from jsorc_gitops.reconcile.applier import ATTEMPTS, is_stale, replan
+from jsorc_gitops.reconcile.applier import ASKED, ATTEMPTS, replan
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.observe import Observation
 from jsorc_gitops.reconcile.ownership import MASK
-from jsorc_gitops.reconcile.plan import Action, FieldChange, Step
+from jsorc_gitops.reconcile.plan import Action, FieldChange, Step, is_stale
 from jsorc_gitops.reconcile.plan_prune import EVERYTHING, PrunePlan
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.prepare import Prepared, dry_run
 from jsorc_gitops.reconcile.pruner import find_prune
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
 
-_ASKED = frozenset({Action.CREATE, Action.CONFIGURE, Action.ADOPT, Action.RECREATE})
 _MADE = frozenset({Action.CREATE, Action.RECREATE})
 
 Answer = Prepared | Step | ClusterError
@@ -63,7 +62,7 @@ def preview_prune(run: Pass, state: State, observed: Observation, prune: PrunePl
 
 
 def _find_coming(results: Sequence[ObjectResult], steps: Sequence[Step]) -> _Coming:
-    written = {each.ref: each.action for each in results if not each.is_bad and each.action in _ASKED}
+    written = {each.ref: each.action for each in results if not each.is_bad and each.action in ASKED}
     return _Coming(
         namespaces={ref.name for ref, action in written.items() if ref.kind == "Namespace" and action in _MADE},
         kinds={
@@ -80,7 +79,7 @@ def _find_defined(definition: Manifest) -> tuple[str, str]:
 
 
 def _preview_stage(run: Pass, steps: Sequence[Step], coming: _Coming) -> list[ObjectResult]:
-    asked = [step for step in steps if step.action in _ASKED]
+    asked = [step for step in steps if step.action in ASKED]
     early = {step.ref: what for step in asked if (what := coming.explain(run, step))}
     answers = _ask(run, [step for step in asked if step.ref not in early])
     results = []
@@ -96,7 +95,7 @@ def _preview_stage(run: Pass, steps: Sequence[Step], coming: _Coming) -> list[Ob
     broken = {each.service for each in results if each.is_bad} - {""}
     return [
         replace(each, error=f"left as it is, because others of {each.service} failed")
-        if each.service in broken and each.action in _ASKED and not each.is_bad
+        if each.service in broken and each.action in ASKED and not each.is_bad
         else each
         for each in results
     ]
@@ -117,7 +116,7 @@ def _ask(run: Pass, steps: Sequence[Step]) -> dict[ObjectRef, Answer]:
         pending = []
         for step, again in _plan_again(run, stale):
             answers[step.ref] = again
-            if isinstance(again, Step) and again.action in _ASKED:
+            if isinstance(again, Step) and again.action in ASKED:
                 pending.append(again)
         if not pending:
             break

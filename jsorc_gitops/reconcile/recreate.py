@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, ObjectRef
-from jsorc_gitops.reconcile.plan import Step, is_going, make_deletion
+from jsorc_gitops.reconcile.plan import Step, is_going, make_deletion, make_stale
 from jsorc_gitops.reconcile.ports import Pass
 
 GONE_SECONDS = 30
@@ -40,9 +40,7 @@ def _wait_gone(run: Pass, waiting: Mapping[ObjectRef, Body]) -> dict[ObjectRef, 
                 continue
             del left[ref]
             if answer is not None:
-                failed[ref] = ClusterError(
-                    "it was made by somebody else meanwhile", status=409, reason="Conflict"
-                )
+                failed[ref] = make_stale("it was made by somebody else meanwhile")
         if clock.monotonic() > deadline:
             break
         if left:
