@@ -1,12 +1,16 @@
-"""A repository to work in."""
+"""A repository to work in, and a connection to the API server that may be disturbed."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from jsorc_gitops.adapters.cluster import Cluster
 from tests.adapters.git_http import GitServer, serve
+from tests.adapters.sending import connect
 from tests.adapters.team import Team
+from tests.controlplane.proxy import Proxy
+from tests.controlplane.server import ControlPlane
 from tests.render.worktree import Worktree
 
 
@@ -30,3 +34,17 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 def team(server: GitServer, tmp_path: Path) -> Team:
     """A rendered repository on the server, and one clone of it."""
     return Team(server, tmp_path)
+
+
+@pytest.fixture
+def proxy(controlplane: ControlPlane) -> Iterator[Proxy]:
+    """In front of the API server."""
+    with Proxy(controlplane) as made:
+        yield made
+
+
+@pytest.fixture
+def cluster(proxy: Proxy) -> Iterator[Cluster]:
+    """The admin's connection through the proxy."""
+    with connect(proxy.kubeconfig_for()) as made:
+        yield made

@@ -1,7 +1,6 @@
 """adapters.cluster while the API server is busy, broken or cut off: what is sent again, and what never is."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -12,26 +11,11 @@ from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest
 from tests.adapters.sending import apply, connect, get, make_map, ref_of, refused, send
 from tests.controlplane.proxy import Cut, Delay, Fault, Proxy, Reply
-from tests.controlplane.server import ControlPlane
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
 
 BUSY = Reply(status=429, reason="TooManyRequests", headers={"Retry-After": "1"})
-
-
-@pytest.fixture
-def proxy(controlplane: ControlPlane) -> Iterator[Proxy]:
-    """In front of the API server."""
-    with Proxy(controlplane) as made:
-        yield made
-
-
-@pytest.fixture
-def cluster(proxy: Proxy) -> Iterator[Cluster]:
-    """The admin's connection through the proxy."""
-    with connect(proxy.kubeconfig_for()) as made:
-        yield made
 
 
 @pytest.fixture

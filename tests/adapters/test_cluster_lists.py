@@ -1,6 +1,5 @@
 """LISTs that break, or end at somebody's rights: whole or an error, and no ground to prune."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,19 +20,10 @@ MAPS = ("v1", "ConfigMap")
 EXPIRED = Reply(status=410, reason="Expired", message="The provided continue parameter is too old")
 
 
-@pytest.fixture
-def proxy(controlplane: ControlPlane, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
-    """In front of the API server, of which LISTs are read two objects at a time."""
+@pytest.fixture(autouse=True)
+def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LISTs are read two objects at a time."""
     monkeypatch.setattr(door, "PAGE", 2)
-    with Proxy(controlplane) as made:
-        yield made
-
-
-@pytest.fixture
-def cluster(proxy: Proxy) -> Iterator[Cluster]:
-    """The admin's connection through the proxy."""
-    with connect(proxy.kubeconfig_for()) as made:
-        yield made
 
 
 @pytest.fixture
