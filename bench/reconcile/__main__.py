@@ -50,6 +50,9 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[list[Sample],
     """All samples, smallest size first, and the versions of all that took part."""
     kubectl = ensure_programs() / "kubectl"
     env = {**make_env(scratch), "KUBERC": "off"}
+    libraries = read_common_versions(("click", "GitPython", "kubernetes", "PyYAML", "urllib3"))
+    servers = {"Kubernetes": read_version("kubernetes"), "etcd": read_version("etcd")}
+    versions = {**libraries, **read_kubectl_versions(kubectl), **servers}
     samples: list[Sample] = []
     server = ApiServer.start(scratch / "server")
     try:
@@ -63,9 +66,7 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[list[Sample],
             samples += measure_chains(bench, make_chains(bench), rounds=rounds)
     finally:
         server.stop()
-    libraries = read_common_versions(("click", "GitPython", "kubernetes", "PyYAML", "urllib3"))
-    servers = {"Kubernetes": read_version("kubernetes"), "etcd": read_version("etcd")}
-    return samples, {**libraries, **read_kubectl_versions(kubectl), **servers}
+    return samples, versions
 
 
 if __name__ == "__main__":

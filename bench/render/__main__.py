@@ -50,7 +50,7 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[list[Sample],
     """All samples, smallest size first, and the versions of all that took part."""
     without = frozenset(arguments.without)
     tools = setup_tools(kapitan=not {"kapitan", "kadet"} <= without, kubectl="kustomize" not in without)
-    env = make_env(scratch)
+    env, versions = make_env(scratch), read_versions(tools)
     samples: list[Sample] = []
     for size in (0, *sorted(arguments.sizes)):
         bench = RenderBench(tools=tools, scratch=scratch, env=env, size=size)
@@ -58,7 +58,7 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[list[Sample],
         times = arguments.rounds or choose_rounds(ROUNDS, size)
         say(f"{size:,} objects, {times} rounds after one that warms up and checks …")
         samples += measure_chains(bench, chains, rounds=times)
-    return samples, read_versions(tools)
+    return samples, versions
 
 
 if __name__ == "__main__":
