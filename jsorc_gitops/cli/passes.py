@@ -184,9 +184,6 @@ def open_cluster(
     from jsorc_gitops.adapters.lean import import_kubernetes
 
     import_kubernetes()
-    from jsorc_gitops.adapters.lean import import_kubernetes
-
-    import_kubernetes()
     from jsorc_gitops.adapters.cluster import Cluster
     from jsorc_gitops.reconcile.ownership import FIELD_MANAGER
 
