@@ -33,6 +33,7 @@ class Outcome:
     result: ObjectResult
     live: Body | None = field(default=None, repr=False)
     uncertain: bool = False
+    as_left: bool = False
 
 
 def apply_steps(run: Pass, steps: Sequence[Step], intend: Intend) -> list[Outcome]:
@@ -107,7 +108,11 @@ def _apply_once(
     run: Pass, steps: Sequence[Step], intend: Intend, *, last: bool
 ) -> tuple[list[Outcome], list[Step]]:
     """(what is settled, what was stale)."""
-    outcomes = [_settle(step) for step in steps if step.action not in _ASKED]
+    outcomes = [
+        replace(_settle(step), as_left=step.action is Action.UNCHANGED and step.entry is not None)
+        for step in steps
+        if step.action not in _ASKED
+    ]
     asked = [step for step in steps if step.action in _ASKED]
     prepared: list[Prepared] = []
     stale: list[Step] = []

@@ -38,6 +38,7 @@ class Entry:
     service: str
     uid: str = ""
     fingerprint: str = ""
+    version: str = ""
     pending: str = ""
     takes: Mapping[str, int] = field(default_factory=dict)
     taken_in: int = 0
@@ -140,6 +141,7 @@ def parse_state(body: Body | None) -> State:
 def _format_entry(entry: Entry) -> dict[str, Any]:
     ref = entry.ref
     rare = {
+        "version": entry.version,
         "pending": entry.pending,
         "takes": entry.takes,
         "takenIn": entry.taken_in,
@@ -164,6 +166,7 @@ def _parse_entry(row: Mapping[str, Any]) -> Entry:
         service=row["service"],
         uid=row["uid"],
         fingerprint=row["fingerprint"],
+        version=row.get("version", ""),
         pending=row.get("pending", ""),
         takes=row.get("takes", {}),
         taken_in=row.get("takenIn", 0),
