@@ -32,12 +32,14 @@ class Entry:
     `uid` and `fingerprint` are "" while what `pending` names (create, adopt, recreate) may be done or not.
     `takes` counts, by path, how many passes in a row took a field back from somebody, of which pass `taken_in`
     was the last; `yielded` are the fields that were left to them, since it would have gone on for ever.
+    `version` is a resourceVersion at which all that was so; it only saves looking, so it is no difference.
     """
 
     ref: ObjectRef
     service: str
     uid: str = ""
     fingerprint: str = ""
+    version: str = field(default="", compare=False)
     pending: str = ""
     takes: Mapping[str, int] = field(default_factory=dict)
     taken_in: int = 0
@@ -140,6 +142,7 @@ def parse_state(body: Body | None) -> State:
 def _format_entry(entry: Entry) -> dict[str, Any]:
     ref = entry.ref
     rare = {
+        "version": entry.version,
         "pending": entry.pending,
         "takes": entry.takes,
         "takenIn": entry.taken_in,
@@ -164,6 +167,7 @@ def _parse_entry(row: Mapping[str, Any]) -> Entry:
         service=row["service"],
         uid=row["uid"],
         fingerprint=row["fingerprint"],
+        version=row.get("version", ""),
         pending=row.get("pending", ""),
         takes=row.get("takes", {}),
         taken_in=row.get("takenIn", 0),

@@ -87,7 +87,7 @@ def _make_request(question: _Question, *, part_of: str, dry_run: bool) -> ApplyR
     ref = step.ref
     if dry_run and step.action is Action.RECREATE:
         # The old one is in the way, so what may stand in its place is asked under another name.
-        ref = replace(ref, name=PROBE)
+        ref = ref._replace(name=PROBE)
         body["metadata"] = {**body["metadata"], "name": PROBE}
     return ApplyRequest(ref=ref, body=body, force=question.force, dry_run=dry_run)
 
