@@ -202,7 +202,7 @@ def _decide(
     # Another set that took it over, as ours may with --adopt, keeps it: two would take it in turns for ever.
     taken = holder.startswith("applyset-") and holder != part_of
     if entry and entry.uid == live["metadata"]["uid"] and not taken:
-        if is_as_left(manifest, live, entry):
+        if _is_as_left(manifest, live, entry):
             return Action.UNCHANGED, ""
         return Action.CONFIGURE, "changed"
     begun = entry is not None and entry.pending == Action.ADOPT and not taken
@@ -220,7 +220,7 @@ def _decide(
     )
 
 
-def is_as_left(manifest: Manifest, live: Body, entry: Entry) -> bool:
+def _is_as_left(manifest: Manifest, live: Body, entry: Entry) -> bool:
     """Whether git says what it said, and nobody touched what it set."""
     if not entry.fingerprint.startswith(compute_digest(manifest)):
         return False

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,6 +41,14 @@ def formatted(state: State = STATE) -> dict[str, Any]:
 def test_a_state_is_read_back_as_it_was_written() -> None:
     """With pending entries, cluster-scoped ones, and names that hold colons."""
     assert parse_state(formatted()) == STATE
+
+
+def test_a_version_is_read_back_and_is_no_difference() -> None:
+    """Else every status that a controller writes would be a reason to write the state."""
+    seen = {ref: replace(each, version="12") for ref, each in STATE.entries.items()}
+    read = parse_state(formatted(replace(STATE, entries=seen)))
+    assert {each.version for each in read.entries.values()} == {"12"}
+    assert read == STATE
 
 
 def test_the_state_before_the_first_pass_is_empty() -> None:
