@@ -165,9 +165,10 @@ def _reconcile(invocation: Invocation, repository: "Repository", tree: "Tree", r
         doors = Doors(
             cluster=cluster,
             history=repository,
-            lease=Lease(cluster, tree=tree.name, namespace=settings.namespace),
+            lease=Lease(cluster, tree=tree.name, namespace=settings.namespace, waiting=progress.wait),
             clock=SystemClock(),
             jaseci=jaseci,
+            waiting=progress.wait,
         )
         return converge.reconcile(tree, revision, doors, options)
 

@@ -87,14 +87,19 @@ def _wait_established(run: Pass, outcomes: Sequence[Outcome]) -> None:
         if each.step.ref.kind == "CustomResourceDefinition" and each.result.action is not Action.UNCHANGED
     ]
     refs = [(step.manifest.api_version, step.ref) for step in written if step.manifest]
+    if refs:
+        with run.doors.waiting(f"{', '.join(str(ref) for _, ref in refs)} to be established"):
+            _poll_established(run, refs)
+        run.cluster.read_discovery()
+
+
+def _poll_established(run: Pass, refs: Sequence[tuple[str, ObjectRef]]) -> None:
     deadline = run.doors.clock.monotonic() + ESTABLISHED_SECONDS
     while refs and run.doors.clock.monotonic() < deadline:
         answers = run.cluster.get_objects(refs)
         refs = [ref for ref, answer in zip(refs, answers, strict=True) if not _is_established(answer)]
         if refs:
             run.doors.clock.sleep(0.2)
-    if written:
-        run.cluster.read_discovery()
 
 
 def _is_established(answer: Body | ClusterError | None) -> bool:

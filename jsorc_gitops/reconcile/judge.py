@@ -79,20 +79,25 @@ class _Resets:
         self._ledger: Ledger | None = None
 
     def bring_up(self, record: ServiceRecord) -> ServiceVerdict:
-        before = self._jaseci.get_state(record.jaseci_name)
+        before = self._ask(record)
         return judge_answer(record, before) or self._reset(record, before)
 
     def look_at(self, record: ServiceRecord) -> ServiceVerdict:
         """Whether a service runs that others depend on, though it is not ours to reset."""
-        answer = self._jaseci.get_state(record.jaseci_name)
+        answer = self._ask(record)
         verdict = judge_answer(record, answer)
         return verdict or ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=answer.detail)
+
+    def _ask(self, record: ServiceRecord) -> Answer:
+        with self._run.doors.waiting(f"Jaseci to say how {record.jaseci_name} is"):
+            return self._jaseci.get_state(record.jaseci_name)
 
     def _reset(self, record: ServiceRecord, before: Answer) -> ServiceVerdict:
         try:
             failures = self._write(record.name, Outcome.PENDING, f"was {before.state}")
-            refusal = self._jaseci.reset_service(record.jaseci_name)
-            after = None if refusal else self._jaseci.get_state(record.jaseci_name)
+            with self._run.doors.waiting(f"Jaseci to reset {record.jaseci_name}"):
+                refusal = self._jaseci.reset_service(record.jaseci_name)
+            after = None if refusal else self._ask(record)
             verdict = judge_reset(record, before, refusal, after)
             done = verdict.verdict is Verdict.RESET
             outcome = Outcome.DONE if done else Outcome.FAILED

@@ -1,6 +1,7 @@
 """What reconciling asks of the outside, where the adapters happen to fit, and what one pass is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -71,13 +72,17 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """Everything outside that one pass uses. `jaseci` is None where no server is configured."""
+    """Everything outside that one pass uses. `jaseci` is None where no server is configured.
+
+    `waiting` is entered around every wait, and told for what: a person may look on.
+    """
 
     cluster: Cluster
     history: History
     lease: Lease
     clock: Clock
     jaseci: Jaseci | None
+    waiting: Callable[[str], AbstractContextManager[object]] = nullcontext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

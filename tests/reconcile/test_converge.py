@@ -7,7 +7,7 @@ from jsorc_gitops.model.jaseci import ServiceState
 from jsorc_gitops.reconcile.plan import Action
 from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.resets import Verdict
-from tests.reconcile.builders import make_config_map, make_ref, make_tree
+from tests.reconcile.builders import make_body, make_config_map, make_ref, make_tree
 from tests.reconcile.hooks import Killed
 from tests.reconcile.trees import REDIS, REDIS_ALONE, TASK, TREE, WITH_HOME, actions
 from tests.reconcile.world import World
@@ -205,3 +205,20 @@ def test_lost_state_is_built_again_from_the_marks(world: World) -> None:
     assert set(world.state().entries) == set(TREE.manifests)
     world.run(TREE)
     assert world.writes == []
+
+
+def test_what_a_pass_waits_for_is_told(world: World) -> None:
+    """Definitions to be established, Jaseci to answer and to reset; a calm pass waits for Jaseci alone."""
+    spec = {"group": "example.com", "names": {"kind": "Queue"}}
+    name = "CustomResourceDefinition"
+    definition = {**make_body(name, "queues.example.com", namespace="", service="redis"), "spec": spec}
+    tree = make_tree({"redis": [*REDIS, {**definition, "apiVersion": "apiextensions.k8s.io/v1"}]})
+    world.jaseci.states = {"redis": ServiceState.STOPPED}
+
+    world.run(tree)
+    told, world.waits = world.waits, []
+    world.run(tree)
+
+    ask = "Jaseci to say how redis is"
+    assert told == [f"{name}/queues.example.com to be established", ask, "Jaseci to reset redis", ask]
+    assert world.waits == [ask]
