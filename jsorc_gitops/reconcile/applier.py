@@ -23,6 +23,7 @@ ESTABLISHED_SECONDS = 60
 # What the server is asked about before anything is written.
 ASKED = frozenset({Action.CREATE, Action.CONFIGURE, Action.ADOPT, Action.RECREATE})
 
+Settle = Callable[[Sequence["Outcome"]], None]  # hears what became of a stage
 Intend = Callable[[Sequence[Step]], None]  # writes down what is about to be deleted and made anew
 
 
@@ -36,13 +37,16 @@ class Outcome:
     uncertain: bool = False
 
 
-def apply_steps(run: Pass, steps: Sequence[Step], intend: Intend) -> list[Outcome]:
+def apply_steps(
+    run: Pass, steps: Sequence[Step], intend: Intend, settle: Settle = lambda _: None
+) -> list[Outcome]:
     """Apply all steps in their order; the kinds that CRDs define are served before their objects' turn."""
     outcomes: list[Outcome] = []
     ordered = sorted(steps, key=lambda step: sort_key(step.ref))
     for stage, group in groupby(ordered, key=lambda step: compute_stage(step.ref)):
         done = _apply_stage(run, list(group), intend)
         outcomes += done
+        settle(done)
         if stage == STAGE_DEFINITIONS:
             _wait_established(run, done)
     return outcomes

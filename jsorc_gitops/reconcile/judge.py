@@ -12,6 +12,7 @@ from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome
 from jsorc_gitops.reconcile.memory import read_ledger, write_ledger
 from jsorc_gitops.reconcile.observe import list_kinds, list_pods
 from jsorc_gitops.reconcile.ports import Jaseci, Pass
+from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.reconcile.resets import (
     ServiceVerdict,
     Verdict,
@@ -60,13 +61,15 @@ def reset_services(
         record = run.tree.records[name]
         if name in broken:
             reason = "its objects could not be applied"
-            verdicts[name] = ServiceVerdict(service=name, verdict=Verdict.WAITING, reason=reason)
-            continue
-        waiting = check_pods(record, healths)
-        if not waiting:
+            verdict: ServiceVerdict | None = ServiceVerdict(service=name, verdict=Verdict.WAITING, reason=reason)
+        else:
+            verdict = check_pods(record, healths)
+        if not verdict:
             for other in find_unjudged(record, run.tree.records, {*verdicts, *others}):
                 others[other.name] = resets.look_at(other)
-        verdicts[name] = waiting or check_dependencies(record, {**others, **verdicts}) or resets.bring_up(record)
+            verdict = check_dependencies(record, {**others, **verdicts}) or resets.bring_up(record)
+        verdicts[name] = verdict
+        run.doors.tell(Report(revision=run.revision, services=(verdict,)))
     return list(verdicts.values())
 
 

@@ -10,6 +10,7 @@ from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.jaseci import Answer
 from jsorc_gitops.model.objects import ApplyRequest, Body, DeleteRequest, ObjectRef
 from jsorc_gitops.model.tree import Tree
+from jsorc_gitops.reconcile.report import Report
 
 
 class Cluster(Protocol):
@@ -74,7 +75,8 @@ class Clock(Protocol):
 class Doors:
     """Everything outside that one pass uses. `jaseci` is None where no server is configured.
 
-    `waiting` is entered around every wait, and told for what: a person may look on.
+    `waiting` is entered around every wait, and told for what: a person may look on. `tell` is handed all that
+    happens as soon as it has, each once: reports of a part of the pass.
     """
 
     cluster: Cluster
@@ -83,6 +85,7 @@ class Doors:
     clock: Clock
     jaseci: Jaseci | None
     waiting: Callable[[str], AbstractContextManager[object]] = nullcontext
+    tell: Callable[[Report], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -134,6 +134,7 @@ class World:
         self.lease = FakeLease(self.log, self.cluster)
         self.clock = FakeClock(self.log)
         self.waits: list[str] = []
+        self.told: list[Report] = []
         self.cluster.put(make_body("Namespace", HOME, namespace=""))
 
     def run(
@@ -141,6 +142,7 @@ class World:
     ) -> Report:
         """One pass; its own log alone is left."""
         self.log.clear()
+        self.told.clear()
         return reconcile(tree, revision, self.doors(jaseci=jaseci), options or Options())
 
     def doors(self, *, jaseci: bool = True) -> Doors:
@@ -151,6 +153,7 @@ class World:
             clock=self.clock,
             jaseci=self.jaseci if jaseci else None,
             waiting=self.wait,
+            tell=self.told.append,
         )
 
     def wait(self, what: str) -> AbstractContextManager[None]:
