@@ -137,10 +137,11 @@ def is_stale(answer: Body | ClusterError) -> bool:
     return isinstance(answer, ClusterError) and answer.reason == "Conflict" and not answer.causes
 
 
-def make_deletion(ref: ObjectRef, live: Body) -> DeleteRequest:
+def make_deletion(ref: ObjectRef, live: Body, *, dry_run: bool = False) -> DeleteRequest:
     """What deletes an object, if it is still the one that was looked at."""
     metadata = live["metadata"]
-    return DeleteRequest(ref=ref, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
+    version = metadata["resourceVersion"]
+    return DeleteRequest(ref=ref, uid=metadata["uid"], resource_version=version, dry_run=dry_run)
 
 
 def make_release_patch(live: Body, *, labels: Iterable[str], part_of: str) -> dict[str, Any]:
