@@ -1,5 +1,6 @@
 """The line to one API server: sends, waits when it is told to, and reads credentials again that were refused."""
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -41,6 +42,20 @@ class _Request:
     def is_harmless(self) -> bool:
         """Whether it may be done twice: a read or a dry-run."""
         return self.is_read or "dryRun=" in self.target
+
+
+class _Line(urllib3.connection.HTTPSConnection):
+    """One connection. One that breaks in the handshake has sent no request yet, so it counts as refused."""
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (ssl.SSLEOFError, ConnectionError) as error:
+            raise urllib3.exceptions.NewConnectionError(self, str(error)) from error
+
+
+class _Pool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Line
 
 
 class Connection:
@@ -164,7 +179,12 @@ class Connection:
     def _make_client(self) -> ApiClient:
         configuration = self._read()
         configuration.connection_pool_maxsize = self._size
-        return ApiClient(configuration)
+        client = ApiClient(configuration)
+        pools = client.rest_client.pool_manager
+        # A SOCKS proxy brings its own.
+        if pools.pool_classes_by_scheme["https"] is urllib3.HTTPSConnectionPool:
+            pools.pool_classes_by_scheme = {**pools.pool_classes_by_scheme, "https": _Pool}
+        return client
 
 
 def _identify(client: ApiClient) -> tuple[Any, ...]:

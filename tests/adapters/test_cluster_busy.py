@@ -1,5 +1,6 @@
 """adapters.cluster while the API server is busy, broken or cut off: what is sent again, and what never is."""
 
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -119,6 +120,26 @@ def test_a_server_that_restarts_is_waited_for(cluster: Cluster, proxy: Proxy, na
         assert [each for each in written.result() if isinstance(each, ClusterError)] == []
         assert read.result() is None
     assert proxy.count("^PATCH") == 20
+
+
+def test_a_handshake_that_breaks_has_sent_nothing(proxy: Proxy, namespace: str) -> None:
+    """A server that ends just then, or a load balancer without one behind it: a write waits for that, too."""
+    with connect(proxy.kubeconfig_for()) as cluster:
+        proxy.go_away()
+        with (
+            socket.create_server(("127.0.0.1", proxy.port)) as listener,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            sent = pool.submit(send, cluster, make_map(namespace))
+            for reset in (False, True):
+                client, _ = listener.accept()
+                with client:
+                    assert client.recv(1)
+                    if not reset:
+                        client.recv(1 << 16)
+            listener.close()
+            proxy.come_back()
+            assert not isinstance(sent.result(), ClusterError)
 
 
 @pytest.mark.usefixtures("impatient")
