@@ -60,11 +60,29 @@ def proxy(controlplane: ControlPlane) -> Iterator[Proxy]:
         yield proxy
 
 
-@pytest.fixture
-def line(jaseci: Jaseci, redis: Redis) -> Iterator[wire.Proxy]:
-    """A wire to a Jaseci whose redis has failed, and which a reset would bring up."""
-    assert jaseci.service_info("redis")["state"] == "FAILED"
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaseci]:
+    """One Jaseci for all these tests, and its Redis."""
+    folder = tmp_path_factory.mktemp("server")
+    redis = Redis(folder / "redis")
     redis.start()
+    server = Jaseci.start(folder / "jaseci", redis_port=redis.port)
+    yield server
+    server.stop()
+    redis.stop()
+
+
+@pytest.fixture
+def jaseci(server: Jaseci) -> Jaseci:
+    """It says that its redis has failed, and a reset would bring it up."""
+    server.fail("redis")
+    assert server.service_info("redis")["state"] == "FAILED"
+    return server
+
+
+@pytest.fixture
+def line(jaseci: Jaseci) -> Iterator[wire.Proxy]:
+    """A wire to it."""
     with wire.Proxy(jaseci.url) as made:
         yield made
 
