@@ -55,7 +55,7 @@ class Machine:
         author.git("clone", "--quiet", ".", str(folder))
         self.scratch = Scratch(folder, controlplane=plane)
         self.proxy = Proxy(plane)
-        self.arguments = ("reconcile", "--verbose", "--kubeconfig", str(self.proxy.kubeconfig_for()))
+        self.arguments = ("reconcile", "--kubeconfig", str(self.proxy.kubeconfig_for()))
 
     def fetch(self, commit: str) -> None:
         """Have this commit for HEAD, and know every later one."""
