@@ -128,6 +128,11 @@ def _write_state(run: Pass, state: State) -> State:
 def _write(run: Pass, body: Body, *, exists: bool) -> str:
     """Write a ConfigMap and return its new resourceVersion."""
     run.doors.lease.check()
-    written = run.cluster.replace_object(body) if exists else run.cluster.create_object(body)
+    try:
+        written = run.cluster.replace_object(body) if exists else run.cluster.create_object(body)
+    except ClusterError:
+        # Another pass that took over meanwhile is why it was written.
+        run.doors.lease.check()
+        raise
     version: str = written["metadata"]["resourceVersion"]
     return version

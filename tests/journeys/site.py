@@ -4,10 +4,9 @@ import json
 import random
 import secrets
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 from tests.controlplane.proxy import Answered, Proxy
 from tests.controlplane.server import ControlPlane
@@ -80,7 +79,7 @@ class Site:
         self.one = Machine(folder / "one", self.tree.scratch, plane)
         self.two = Machine(folder / "two", self.tree.scratch, plane)
 
-    def __enter__(self) -> "Site":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -107,9 +106,21 @@ class Site:
         inventory = read_inventory(self.tree)
         assert Counter(inventory.keys()) == expected
         assert {row.get("pending", "") for row in inventory.values()} == {""}
-        listed = self.tree.scratch.read("configmaps", "-n", self.namespace)["items"]
-        found = {each["metadata"]["name"]: each["data"].get("a") for each in listed}
+        found = self._read()
         assert {name: found[name] for name in self.content.values} == self.content.values
+
+    def list_names(self) -> set[str]:
+        """The ConfigMaps that are there."""
+        return set(self._read())
+
+    def forget_answers(self) -> None:
+        """Look at what comes from now on."""
+        self.one.proxy.answers.clear()
+        self.two.proxy.answers.clear()
+
+    def _read(self) -> dict[str, str]:
+        listed = self.tree.scratch.read("configmaps", "-n", self.namespace)["items"]
+        return {each["metadata"]["name"]: each.get("data", {}).get("a", "") for each in listed}
 
     def find_foreign_writes(self) -> list[Answered]:
         """What succeeded of a machine that did not hold the lease then, by the answers of both machines."""
@@ -128,10 +139,6 @@ class Site:
 
 def is_create(answered: Answered) -> bool:
     """Whether it was sent to make an object, so without the uid and version of one."""
-    body: Mapping[str, Any] = json.loads(answered.request.body)
-    return answered.request.method == "PATCH" and "resourceVersion" not in body["metadata"]
-
-
-def describe(answers: list[Answered]) -> Iterator[str]:
-    for each in answers:
-        yield f"{each.status} {each.request}"
+    if answered.request.method != "PATCH":
+        return False
+    return "resourceVersion" not in json.loads(answered.request.body)["metadata"]

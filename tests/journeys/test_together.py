@@ -11,17 +11,21 @@ from threading import Event
 import pytest
 
 from jsorc_gitops.adapters.cluster import IN_FLIGHT
-from tests.controlplane.proxy import Answered, Cut, Fault, Request
+from tests.controlplane.proxy import Cut, Fault, Request
 from tests.controlplane.server import ControlPlane
-from tests.journeys.site import Site, describe, is_create
+from tests.journeys.scratch import Done, end
+from tests.journeys.site import Site, is_create
 from tests.journeys.test_killed import is_write
 from tests.journeys.test_ownership import is_calm
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
 
-SITES, ROUNDS = 5, 4
-HELD = 5  # the exit code of a pass that lost the lease
+SITES, ROUNDS = 10, 2
+ENDINGS, NEWER = (signal.SIGSTOP, signal.SIGKILL), ("same", "two", "one")
+LOST = 5  # the exit code of a pass that lost the lease
+MANY = 60
+OLDER = "is older than commit"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +37,26 @@ class Round:
     newer: str  # one | two | same
     late: bool  # the write in hand reaches the API server after all that the second machine does
 
-    def play(self, site: Site) -> list[Answered]:
-        """Once; what was written without the lease."""
+    def play(self, site: Site) -> None:
+        """Once, and check what was written without the lease."""
         older = site.advance()
         newer = older if self.newer == "same" else site.advance()
         site.one.fetch(newer if self.newer == "one" else older)
         site.two.fetch(newer if self.newer == "two" else older)
+        site.forget_answers()
+
+        first, second = self.strike(site)
+
+        # One that was struck at its last write has ended well, one that was struck at its first may begin anew.
+        assert second.code == 0 or (self.newer == "one" and OLDER in second.output), second.output
+        assert first.code in {0, LOST, -signal.SIGKILL} or OLDER in first.output, first.output
+        foreign = site.find_foreign_writes()
+        assert len(foreign) <= IN_FLIGHT
+        # What the second one did not touch, since it is behind, can still be as the first one planned it.
+        assert self.newer == "one" or [each for each in foreign if not is_create(each)] == []
+
+    def strike(self, site: Site) -> tuple[Done, Done]:
+        """Both passes: the first is struck, the second goes to its end, and then a stopped one goes on."""
         struck, let_go, left = Event(), Event(), self.number
 
         def strike(request: Request) -> Fault | None:
@@ -57,61 +75,85 @@ class Round:
         wait_until(lambda: struck.is_set() or process.poll() is not None, what="the first is struck")
         second = site.two.reconcile()
         let_go.set()
-        process.send_signal(signal.SIGCONT)
-        first, _ = process.communicate()
+        code, output = end(process, signal.SIGCONT)
         site.one.proxy.behave()
-        print(
-            self,
-            second.code,
-            second.output,
-            process.returncode,
-            first,
-            *describe(site.find_foreign_writes()),
-            sep="\n",
-        )
-        return site.find_foreign_writes()
+        return Done(command="", output=output, code=code), second
 
 
-def play_rounds(site: Site, rounds: list[Round]) -> None:
+def check_converged(site: Site) -> None:
+    """Once both are at the newest commit, one pass mends what is left, and then there is nothing to do."""
+    for machine in (site.one, site.two):
+        machine.fetch("origin/main")
+    mended = site.two.reconcile()
+    assert mended.code == 0, mended.output
+    assert is_calm(site.one.reconcile())
+    assert is_calm(site.two.reconcile())
+    site.check_exact()
+
+
+def play_rounds(site: Site, first: int) -> None:
     assert site.two.reconcile().code == 0
-    for each in rounds:
-        site.one.proxy.answers.clear()
-        site.two.proxy.answers.clear()
-        foreign = each.play(site)
-        assert len(foreign) <= IN_FLIGHT
-        for machine in (site.one, site.two):
-            machine.fetch("origin/main")
-        mended = site.two.reconcile()
-        assert mended.code == 0, mended.output
-        assert is_calm(site.one.reconcile())
-        assert is_calm(site.two.reconcile())
-        site.check_exact()
+    for number in range(first, first + ROUNDS):
+        each = Round(
+            sends=ENDINGS[number % 2],
+            number=site.rng.randint(1, 10),
+            newer=NEWER[number % 3],
+            late=site.rng.random() < 0.5,
+        )
+        each.play(site)
+        check_converged(site)
+
+
+def test_twenty_rounds(tmp_path: Path, controlplane: ControlPlane) -> None:
+    """Whoever wakes up without the lease writes nothing but what was in flight; no orphan, nothing twice.
+
+    The rounds run side by side, in namespaces of their own, since in each a lease has to expire.
+    """
+    with ExitStack() as stack, ThreadPoolExecutor(SITES) as pool:
+        sites = [stack.enter_context(Site(tmp_path / str(seed), controlplane, seed)) for seed in range(SITES)]
+        played = [pool.submit(play_rounds, site, seed * ROUNDS) for seed, site in enumerate(sites)]
+        for each in played:
+            each.result()
 
 
 @pytest.fixture
-def sites(tmp_path: Path, controlplane: ControlPlane) -> Iterator[list[Site]]:
-    """In namespaces of their own, so that rounds run side by side: each waits for a lease to expire."""
-    with ExitStack() as stack:
-        yield [stack.enter_context(Site(tmp_path / str(seed), controlplane, seed)) for seed in range(SITES)]
+def site(tmp_path: Path, controlplane: ControlPlane) -> Iterator[Site]:
+    """Both machines at one commit, applied."""
+    with Site(tmp_path, controlplane, seed=1) as made:
+        assert made.two.reconcile().code == 0
+        yield made
 
 
-def test_twenty_rounds(sites: list[Site]) -> None:
-    """Whoever wakes up without the lease has written nothing but what was in flight, and all converges."""
-    endings, newer = (signal.SIGSTOP, signal.SIGKILL), ("same", "two", "one")
+def test_who_wakes_up_sends_no_more(site: Site) -> None:
+    """The lease is asked about before every single write: no more than what was under way is written."""
+    site.content.values |= {f"many-{number}": "1" for number in range(MANY)}
+    site.one.fetch(site.commit())
+    site.forget_answers()
 
-    def play(site: Site, first: int) -> None:
-        rounds = [
-            Round(
-                sends=endings[number % 2],
-                number=site.rng.randint(1, 10),
-                newer=newer[number % 3],
-                late=site.rng.random() < 0.5,
-            )
-            for number in range(first, first + ROUNDS)
-        ]
-        play_rounds(site, rounds)
+    first, second = Round(sends=signal.SIGSTOP, number=5, newer="one", late=False).strike(site)
 
-    with ThreadPoolExecutor(SITES) as pool:
-        played = [pool.submit(play, site, place * ROUNDS) for place, site in enumerate(sites)]
-        for each in played:
-            each.result()
+    assert (first.code, second.code) == (LOST, 1)
+    assert "was lost: it was not renewed for 15 s; the pass stops here" in first.output
+    assert len(site.find_foreign_writes()) <= IN_FLIGHT
+    assert len(site.list_names() & site.content.values.keys()) < MANY
+    check_converged(site)
+
+
+@pytest.mark.parametrize("fetched", [True, False])
+def test_the_machine_that_is_behind_undoes_nothing(site: Site, *, fetched: bool) -> None:
+    """Whether it has heard of the newer commit or not: it is told to pull, and then there is nothing to do."""
+    older = site.tree.scratch.git("rev-parse", "HEAD").output.strip()
+    site.one.fetch(site.advance())
+    assert site.one.reconcile().code == 0
+    if fetched:
+        site.two.fetch(older)
+    site.forget_answers()
+
+    done = site.two.reconcile()
+
+    assert (done.code, done.output.count("\n")) == (1, 1)
+    assert (OLDER if fetched else "is unknown to this repository: it was not pulled") in done.output
+    writes = [each.request for each in site.two.proxy.answers if is_write(each.request)]
+    assert {each.path.partition("?")[0].split("/")[-2] for each in writes[1:]} <= {"leases"}
+    site.check_exact()
+    check_converged(site)
