@@ -45,13 +45,22 @@ class _Request:
 
 
 class _Line(urllib3.connection.HTTPSConnection):
-    """One connection. One that breaks in the handshake has sent no request yet, so it counts as refused."""
+    """One connection, whose end by the server is none of TLS' errors.
+
+    One that breaks in the handshake has sent no request yet, so it counts as refused.
+    """
 
     def connect(self) -> None:
         try:
             super().connect()
         except (ssl.SSLEOFError, ConnectionError) as error:
             raise urllib3.exceptions.NewConnectionError(self, str(error)) from error
+
+    def request(self, *args: Any, **more: Any) -> None:
+        try:
+            super().request(*args, **more)
+        except ssl.SSLEOFError as error:
+            raise ConnectionAbortedError(str(error)) from error
 
 
 class _Pool(urllib3.HTTPSConnectionPool):

@@ -1,5 +1,6 @@
 """The API server restarted while a pass is under way: what is waited for, and what the next pass ends."""
 
+import secrets
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -38,9 +39,9 @@ def proxy(plane: ControlPlane) -> Iterator[Proxy]:
 
 
 @pytest.fixture
-def tree(tmp_path: Path, plane: ControlPlane, request: pytest.FixtureRequest) -> Tree:
+def tree(tmp_path: Path, plane: ControlPlane) -> Tree:
     """Half of the objects are there and are to be changed, two are to go, the other half is to be made."""
-    made = Tree(tmp_path / "repository", plane, f"test-{abs(hash(request.node.name))}")
+    made = Tree(tmp_path / "repository", plane, f"test-{secrets.token_hex(4)}")
     made.say(*(config(number, "1") for number in range(COUNT // 2 + 2)))
     assert made.reconcile().code == 0
     made.say(*(config(number, "2") for number in range(2, COUNT + 2)))
