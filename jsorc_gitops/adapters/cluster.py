@@ -40,7 +40,10 @@ class _Resource:
 
 
 class Cluster:
-    """A connection to one API server, over which IN_FLIGHT requests are under way at once."""
+    """A connection to one API server, over which IN_FLIGHT requests are under way at once.
+
+    `guard` is asked each time before an object is applied, deleted or patched, and may raise; a Lease sets it.
+    """
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class Cluster:
             lambda: load_configuration(kubeconfig, context), size=IN_FLIGHT + 1, read_only=read_only
         )
         self._call = self._connection.call
+        self.guard: Callable[[], None] = lambda: None
         self._progress = progress
         self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="jsorc")
         self._resources: dict[tuple[str, str], _Resource] = {}
@@ -145,16 +149,19 @@ class Cluster:
         query = {"fieldManager": self._field_manager}
         return self._call("POST", self._path_of(body, named=False), query=query, body=body)
 
-    def replace_object(self, body: Body) -> Body:
-        """PUT; raises ClusterError with status 409 where body's resourceVersion is not the current one."""
+    def replace_object(self, body: Body, *, patient: bool = True) -> Body:
+        """PUT; raises ClusterError with status 409 where body's resourceVersion is not the current one.
+
+        Not `patient`, it is sent once or not at all.
+        """
         query = {"fieldManager": self._field_manager}
-        return self._call("PUT", self._path_of(body, named=True), query=query, body=body)
+        return self._call("PUT", self._path_of(body, named=True), query=query, body=body, patient=patient)
 
     def patch_object(self, api_version: str, ref: ObjectRef, patch: Body) -> Body:
         """JSON merge patch; raises ClusterError."""
         query = {"fieldManager": self._field_manager}
         path = self._path(api_version, ref.kind, ref.namespace, ref.name)
-        return self._call("PATCH", path, query=query, body=patch, content_type=_MERGE)
+        return self._call("PATCH", path, query=query, body=patch, content_type=_MERGE, guard=self.guard)
 
     def _learn_group(self, group: Mapping[str, Any]) -> None:
         name = group["metadata"].get("name", "")
@@ -218,7 +225,7 @@ class Cluster:
         path = self._path_of(request.body, named=True)
         # A text is sent as it is; of a mapping the package would make a copy first.
         body = json.dumps(request.body, separators=(",", ":"))
-        return self._call("PATCH", path, query=query, body=body, content_type=_APPLY)
+        return self._call("PATCH", path, query=query, body=body, content_type=_APPLY, guard=self.guard)
 
     def _delete(self, request: DeleteRequest) -> Body:
         ref = request.ref
@@ -232,7 +239,8 @@ class Cluster:
             options["dryRun"] = ["All"]
         try:
             path = self._path(api_version, ref.kind, ref.namespace, ref.name)
-            return self._call("DELETE", path, query={"dryRun": "All"} if request.dry_run else None, body=options)
+            query = {"dryRun": "All"} if request.dry_run else None
+            return self._call("DELETE", path, query=query, body=options, guard=self.guard)
         except ClusterError as error:
             if error.status == NOT_FOUND:
                 return {}

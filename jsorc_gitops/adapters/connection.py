@@ -1,5 +1,6 @@
 """The line to one API server: sends, waits when it is told to, and reads credentials again that were refused."""
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
@@ -20,6 +21,7 @@ from jsorc_gitops.errors import ClusterError
 PATIENCE = 30.0  # seconds that one request may wait in all, to be sent again
 RETRIES = 2  # how often what only reads is asked again without having been told to
 PAUSE = 0.2  # seconds before the first time, doubled each time
+ABSENCE = 0.5  # seconds before what could not be sent is sent
 TIMEOUT = (5, 30)  # seconds to connect, seconds between two reads
 REREAD = 5.0  # seconds in which refused credentials are not read again: a plugin may take long
 
@@ -39,6 +41,34 @@ class _Request:
     def is_read(self) -> bool:
         return self.method == "GET"
 
+    @property
+    def is_harmless(self) -> bool:
+        """Whether it may be done twice: a read or a dry-run."""
+        return self.is_read or "dryRun=" in self.target
+
+
+class _Line(urllib3.connection.HTTPSConnection):
+    """One connection, whose end by the server is none of TLS' errors.
+
+    One that breaks in the handshake has sent no request yet, so it counts as refused.
+    """
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (ssl.SSLEOFError, ConnectionError) as error:
+            raise urllib3.exceptions.NewConnectionError(self, str(error)) from error
+
+    def request(self, *args: Any, **more: Any) -> None:
+        try:
+            super().request(*args, **more)
+        except ssl.SSLEOFError as error:
+            raise ConnectionAbortedError(str(error)) from error
+
+
+class _Pool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Line
+
 
 class Connection:
     """A line to the API server that `read` leads to. `requests` counts each time that something was sent."""
@@ -52,6 +82,7 @@ class Connection:
         self._reread = -REREAD
         self._reading, self._counting = Lock(), Lock()
         self._closing = Event()
+        self._met = False  # it has answered before
         self.requests = 0
 
     @property
@@ -73,11 +104,15 @@ class Connection:
         body: Any = None,
         content_type: str = "application/json",
         accept: str = "application/json",
+        guard: Callable[[], None] = lambda: None,
+        patient: bool = True,
     ) -> Answer:
-        """What is answered; raises ClusterError.
+        """What is answered; raises ClusterError, and what `guard`, called each time before it is sent, raises.
 
         Sent again is what the server says it did not act on: 429 with Retry-After, and 401 where there are newer
-        credentials. What only reads is, too, after a 5xx or a connection that broke.
+        credentials. What only reads is, too, after a 5xx or a connection that broke, and a dry-run after the
+        latter. A server that was there and takes no connections is restarting: nothing was sent, so it is
+        waited for. Not `patient`, nothing is waited for.
         """
         if (
             self._read_only
@@ -88,23 +123,29 @@ class Connection:
         target = f"{path}?{urlencode(query)}" if query else path
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": _USER_AGENT}
         request = _Request(method=method, path=path, target=target, headers=headers, body=body)
-        give_up, renewed = monotonic() + PATIENCE, False
-        for attempt in count():
+        give_up, renewed = monotonic() + (PATIENCE if patient else 0), False
+        attempts = count()
+        broken: urllib3.exceptions.HTTPError | None
+        while True:
             client, broken = self._client, None
+            guard()
             try:
                 response = self._send(client, request)
+            except urllib3.exceptions.ConnectTimeoutError as error:
+                # Refused, too, is one to urllib3.
+                broken, pause = error, ABSENCE if self._met else None
             except urllib3.exceptions.ProtocolError as error:
-                broken = error
-                pause = _find_delay(attempt) if request.is_read else None
+                broken, pause = error, _find_delay(next(attempts)) if request.is_harmless else None
             else:
+                self._met = True
                 if response.status == UNAUTHORIZED and not renewed and self._renew(client):
                     renewed = True
                     continue
-                pause = _find_pause(request, response, attempt)
+                pause = _find_pause(request, response, next(attempts))
             if pause is None or monotonic() + pause > give_up or self._closing.wait(pause):
                 break
         if broken:
-            raise self._describe(broken) from broken
+            raise self._describe(broken, uncertain=not request.is_harmless) from broken
         return parse_answer(response.status, response.data, method=method, path=path)
 
     def _send(self, client: RESTClientObject, request: _Request) -> urllib3.BaseHTTPResponse:
@@ -121,7 +162,7 @@ class Connection:
                 _request_timeout=TIMEOUT,
             )
             response.read()
-        except urllib3.exceptions.ProtocolError:
+        except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ProtocolError):
             raise
         except (ApiException, urllib3.exceptions.HTTPError) as error:
             raise self._describe(error) from error
@@ -130,10 +171,16 @@ class Connection:
             raise ClusterError("the credentials hold a character that no HTTP header can carry") from None
         return response
 
-    def _describe(self, error: Exception) -> ClusterError:
+    def _describe(self, error: Exception, *, uncertain: bool = False) -> ClusterError:
+        host = self._client.configuration.host
+        if uncertain and isinstance(error, urllib3.exceptions.ProtocolError):
+            return ClusterError(
+                f"the connection to the API server {host} broke before it answered; whether it did what it was "
+                "asked, the next pass sees"
+            )
         reason = getattr(error, "reason", None) or error
         text = str(reason).rpartition(": ")[2] or type(error).__name__
-        return ClusterError(f"the API server {self._client.configuration.host} does not answer: {text}")
+        return ClusterError(f"the API server {host} does not answer: {text}")
 
     def _renew(self, refused: RESTClientObject) -> bool:
         """Read the credentials again, once for all requests that met a 401; False where they are no others."""
@@ -149,7 +196,12 @@ class Connection:
     def _make_client(self) -> RESTClientObject:
         configuration = self._read()
         configuration.connection_pool_maxsize = self._size
-        return RESTClientObject(configuration)
+        client = RESTClientObject(configuration)
+        pools = client.pool_manager
+        # A SOCKS proxy brings its own.
+        if pools.pool_classes_by_scheme["https"] is urllib3.HTTPSConnectionPool:
+            pools.pool_classes_by_scheme = {**pools.pool_classes_by_scheme, "https": _Pool}
+        return client
 
 
 def _identify(client: RESTClientObject) -> tuple[Any, ...]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DURATION = 15  # seconds without a renewal after which a holder counts as gone
 PATIENCE = 30.0  # seconds to wait for another holder
+_AGAIN = 1.0  # seconds after which a renewal without an answer is tried again
 _API = "coordination.k8s.io/v1"
 _CONFLICT = 409
 
@@ -65,6 +66,7 @@ class Lease:
         """Hold the lease; raise LeaseHeldError when another has it for longer than we wait, or ClusterError."""
         with ExitStack() as stack:
             self._wait_for_turn(stack)
+        self._cluster.guard = self.check
         self._renewer.start()
 
     def _wait_for_turn(self, stack: ExitStack) -> None:
@@ -91,7 +93,7 @@ class Lease:
             self._done.wait(1)
 
     def check(self) -> None:
-        """Raise LeaseHeldError when the lease was lost meanwhile; to be asked before every write.
+        """Raise LeaseHeldError when the lease was lost meanwhile; asked before every write.
 
         Not renewed in time it counts as lost, also for a process that was paused and does not know yet.
         """
@@ -108,7 +110,7 @@ class Lease:
         if self._held is not None and not self._lost:
             # When it cannot be given back it expires.
             with suppress(ClusterError):
-                self._write(self._held, "")
+                self._write(self._held, "", patient=False)
         self._held = None
 
     def _take(self, current: Body | None) -> bool:
@@ -122,19 +124,34 @@ class Lease:
         return True
 
     def _renew(self) -> None:
-        while not self._done.wait(self._duration / 3):
+        pause = usual = self._duration / 3
+        while not self._done.wait(pause):
             try:
-                self._write(self._held, self._holder)
+                self._write(self._held, self._holder, patient=False)
+                pause = usual
             except ClusterError as error:
                 # Without an answer it is tried again; `check` knows when that went on for too long.
-                if error.status == _CONFLICT:
+                if error.status == _CONFLICT and not self._is_still_ours():
                     self._lost = "another reconciler took it over"
                     return
+                pause = min(usual, _AGAIN)
 
-    def _write(self, current: Body | None, holder: str) -> None:
-        begun = monotonic()
-        write = self._cluster.create_object if current is None else self._cluster.replace_object
-        self._held = write(self._make(current, holder=holder))
+    def _is_still_ours(self) -> bool:
+        """Whether what stands there is a renewal of ours whose answer was not heard."""
+        (current,) = self._cluster.get_objects([(_API, self._ref)])
+        if isinstance(current, ClusterError):
+            return True  # not known; the next renewal shows it
+        ours = current is not None and current["spec"].get("holderIdentity") == self._holder
+        if ours:
+            self._held = current
+        return ours
+
+    def _write(self, current: Body | None, holder: str, *, patient: bool = True) -> None:
+        begun, body = monotonic(), self._make(current, holder=holder)
+        if current is None:
+            self._held = self._cluster.create_object(body)
+        else:
+            self._held = self._cluster.replace_object(body, patient=patient)
         self.number = self._held["spec"]["leaseTransitions"]
         self._renewed = begun
 

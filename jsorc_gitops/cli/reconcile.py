@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--adopt", is_flag=True, help="Take over objects that exist already and are not ours.")
 @click.option("--allow-prune", is_flag=True, help="Prune in this pass whatever the prune budget says.")
 @click.option(
-    "--allow-rewind", is_flag=True, help="Prune although HEAD does not descend from the last applied commit."
+    "--allow-rewind", is_flag=True, help="Apply and prune although HEAD is no descendant of the commit applied."
 )
 @click.option(
     "--audit-every",

@@ -32,19 +32,27 @@ def check_cluster(run: Pass) -> None:
 
 
 def check_repository(run: Pass, state: State) -> None:
-    """Refuse a repository that has never heard of the commit that was applied last.
+    """Refuse a repository that has never heard of the commit that was applied last, or is behind it.
 
     Raises RefusedError. Two repositories that take turns in one home namespace would prune each other's
-    objects. A shallow clone may be the right one: it applies, and proves nothing to the pruner.
+    objects, and of two clones the one that was not pulled would undo what the other did. A shallow clone may be
+    the right one: it applies, and proves nothing to the pruner.
     """
     if state.revision in {"", run.revision} or run.options.allow_rewind:
         return
     history = run.doors.history
-    if history.is_ancestor(state.revision, run.revision) is None and not history.is_shallow():
+    descends = history.is_ancestor(state.revision, run.revision)
+    applied = f"commit {state.revision[:12]}, which was applied last to tree {run.tree.name}"
+    if descends is None and not history.is_shallow():
         raise RefusedError(
-            f"commit {state.revision[:12]}, which was applied last to tree {run.tree.name} in namespace "
-            f"{run.namespace}, is unknown to this repository: another one uses the same namespace, or history "
-            "was rewritten; choose another `namespace`, or pass --allow-rewind if this repository takes over"
+            f"{applied} in namespace {run.namespace}, is unknown to this repository: it was not pulled, another "
+            "one uses the same namespace, or history was rewritten; pull, choose another `namespace`, or pass "
+            "--allow-rewind if this repository takes over"
+        )
+    if descends is False and history.is_ancestor(run.revision, state.revision):
+        raise RefusedError(
+            f"commit {run.revision[:12]} is older than {applied}; pull, or pass --allow-rewind to go back to it "
+            "(git revert goes back without)"
         )
 
 

@@ -70,9 +70,11 @@ def write_settled(
     settled = run.revision if clean else state.settled
     # A new commit that changes nothing is no reason to write; one that ends an unsettled state is.
     ends = clean and (bool(consents) or state.settled != state.revision) and settled != state.settled
+    # What was gone back to must not be refused as older next time.
+    goes_back = run.options.allow_rewind and state.revision not in {"", run.revision}
     if audited:
         state = replace(state, audited=run.doors.clock.now().isoformat(timespec="seconds"))
-    if entries != state.entries or not state.resource_version or ends or audited:
+    if entries != state.entries or not state.resource_version or ends or audited or goes_back:
         revision = _next_revision(run, state, prune)
         _write_state(run, replace(state, revision=revision, settled=settled, entries=entries))
 
@@ -131,6 +133,11 @@ def _write_state(run: Pass, state: State) -> State:
 def _write(run: Pass, body: Body, *, exists: bool) -> str:
     """Write a ConfigMap and return its new resourceVersion."""
     run.doors.lease.check()
-    written = run.cluster.replace_object(body) if exists else run.cluster.create_object(body)
+    try:
+        written = run.cluster.replace_object(body) if exists else run.cluster.create_object(body)
+    except ClusterError:
+        # Another pass that took over meanwhile is why it was written.
+        run.doors.lease.check()
+        raise
     version: str = written["metadata"]["resourceVersion"]
     return version

@@ -1,13 +1,15 @@
 """adapters.cluster while the API server is busy, broken or cut off: what is sent again, and what never is."""
 
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import pytest
 
 from jsorc_gitops.adapters import connection
 from jsorc_gitops.adapters.cluster import IN_FLIGHT, Cluster
-from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.errors import ClusterError, LeaseHeldError
 from jsorc_gitops.model.objects import ApplyRequest
 from tests.adapters.sending import apply, connect, get, make_map, ref_of, refused, send
 from tests.controlplane.proxy import Cut, Delay, Fault, Proxy, Reply
@@ -92,6 +94,84 @@ def test_what_only_reads_is_asked_three_times(
     (answer,) = cluster.get_objects([("v1", ref_of(make_map(namespace)))])
     assert refused(answer).status == (fault.status if isinstance(fault, Reply) else 0)
     assert get(cluster, make_map(namespace))
+
+
+@pytest.mark.parametrize("acted", [False, True])
+def test_a_dry_run_is_sent_again(cluster: Cluster, proxy: Proxy, namespace: str, *, acted: bool) -> None:
+    """Where the connection broke: it writes nothing, so nothing can be done twice."""
+    proxy.misbehave(Cut(acted=acted), match="dryRun", times=2)
+    answer = send(cluster, make_map(namespace), dry_run=True)
+    assert not isinstance(answer, ClusterError)
+    assert proxy.count("dryRun") == 3
+
+
+def test_a_server_that_restarts_is_waited_for(cluster: Cluster, proxy: Proxy, namespace: str) -> None:
+    """It takes no connections, so nothing was sent, and what writes may wait like what reads."""
+    bodies = [make_map(namespace, f"map-{number}") for number in range(20)]
+    proxy.go_away()
+    with ThreadPoolExecutor(2) as pool:
+        before = cluster.requests
+        written = pool.submit(
+            cluster.apply_objects, [ApplyRequest(ref=ref_of(body), body=body) for body in bodies]
+        )
+        read = pool.submit(get, cluster, make_map(namespace, "other"))
+        wait_until(lambda: cluster.requests > before + 2 * IN_FLIGHT, what="all were turned away")
+        proxy.come_back()
+        assert [each for each in written.result() if isinstance(each, ClusterError)] == []
+        assert read.result() is None
+    assert proxy.count("^PATCH") == 20
+
+
+def test_a_handshake_that_breaks_has_sent_nothing(proxy: Proxy, namespace: str) -> None:
+    """A server that ends just then, or a load balancer without one behind it: a write waits for that, too."""
+    with connect(proxy.kubeconfig_for()) as cluster:
+        proxy.go_away()
+        with (
+            socket.create_server(("127.0.0.1", proxy.port)) as listener,
+            ThreadPoolExecutor(1) as pool,
+        ):
+            sent = pool.submit(send, cluster, make_map(namespace))
+            for reset in (False, True):
+                client, _ = listener.accept()
+                with client:
+                    assert client.recv(1)
+                    if not reset:
+                        client.recv(1 << 16)
+            listener.close()
+            proxy.come_back()
+            assert not isinstance(sent.result(), ClusterError)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_server_that_stays_away_is_given_up(cluster: Cluster, proxy: Proxy, namespace: str) -> None:
+    """After as long as any request waits, with its address and the reason."""
+    proxy.go_away()
+    begin = time.monotonic()
+    error = refused(send(cluster, make_map(namespace)))
+    assert 2 < time.monotonic() - begin < 5
+    assert f"the API server {proxy.url} does not answer: " in str(error)
+    assert "refused" in str(error)
+
+
+def test_who_loses_the_lease_waits_no_longer(cluster: Cluster, proxy: Proxy, namespace: str) -> None:
+    """Another may be at work by the time that the server is back: what waited is not sent."""
+    lost = Event()
+
+    def check() -> None:
+        if lost.is_set():
+            raise LeaseHeldError("lost")
+
+    cluster.guard = check
+    proxy.go_away()
+    with ThreadPoolExecutor(1) as pool:
+        before = cluster.requests
+        sent = pool.submit(send, cluster, make_map(namespace))
+        wait_until(lambda: cluster.requests > before, what="it was turned away")
+        lost.set()
+        proxy.come_back()
+        with pytest.raises(LeaseHeldError):
+            sent.result()
+    assert proxy.count("^PATCH") == 0
 
 
 def test_an_end_lets_nothing_wait(proxy: Proxy, namespace: str) -> None:

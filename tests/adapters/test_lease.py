@@ -17,6 +17,7 @@ from jsorc_gitops.adapters.lease import Lease
 from jsorc_gitops.errors import ClusterError, LeaseHeldError
 from jsorc_gitops.model.objects import Body, ObjectRef
 from tests.adapters.sending import connect
+from tests.controlplane.proxy import Cut, Proxy
 from tests.controlplane.server import ControlPlane
 from tests.waiting import wait_until
 
@@ -170,6 +171,16 @@ def test_a_lost_lease_is_noticed(cluster: Cluster, namespace: str) -> None:
     wait_until(is_lost, what="the lease is lost")
     lease.release()
     assert read(cluster, namespace)["holderIdentity"] == "somebody else"
+
+
+def test_a_renewal_that_was_not_heard_of_is_ours(proxy: Proxy, namespace: str) -> None:
+    """The connection broke when it was done already: the next one sees who stands there, and goes on."""
+    with connect(proxy.kubeconfig_for()) as cluster:
+        with held(make(cluster, namespace, duration=SHORT)) as lease:
+            proxy.misbehave(Cut(acted=True), match="^PUT .*/leases/", times=1)
+            wait_until(lambda: proxy.count("^PUT .*/leases/") > 3, what="it is renewed again and again")
+            lease.check()
+        assert read(cluster, namespace)["holderIdentity"] == ""
 
 
 PAUSED = """

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from threading import Event, Lock, Thread
+from time import monotonic
 from typing import BinaryIO, Self
 
 from tests.controlplane.server import ControlPlane
@@ -57,6 +58,15 @@ class Cut:
     acted: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """A request that the API server answered, with which HTTP status, and when (by time.monotonic)."""
+
+    request: Request
+    status: int
+    at: float
+
+
 Fault = Reply | Delay | Cut
 Decide = Callable[[Request], Fault | None]
 
@@ -71,6 +81,7 @@ class _Rule:
 class Proxy:
     """Listens from its making until `stop`; `requests` has what came in, in order, before it is passed on.
 
+    `answers` has what the API server answered, in the order in which it did.
     `latency`, in seconds, is added to every request, and twice to every new connection, whose handshakes take
     two round trips.
     """
@@ -78,6 +89,7 @@ class Proxy:
     def __init__(self, plane: ControlPlane, *, latency: float = 0) -> None:
         self.latency = latency
         self.requests: list[Request] = []
+        self.answers: list[Answered] = []
         self._plane = plane
         self._rules: list[_Rule] = []
         self._lock = Lock()
@@ -86,10 +98,9 @@ class Proxy:
         self._inner = ssl.create_default_context(cafile=plane.ca)
         self._outer = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._outer.load_cert_chain(plane.ca, plane.ca.with_suffix(".key"))
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.port: int = self._listener.getsockname()[1]
+        self.port = 0
+        self.come_back()
         self.url = f"https://127.0.0.1:{self.port}"
-        Thread(target=self._listen, daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
@@ -130,16 +141,26 @@ class Proxy:
         """Close the port and every connection."""
         self._stopped.set()
         self.behave()
+        self.go_away()
+
+    def go_away(self) -> None:
+        """Close the port and every connection, as the API server does when it ends, until `come_back`."""
         with self._lock:
             for each in (self._listener, *self._open):
                 with suppress(OSError):
                     each.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def _listen(self) -> None:
+    def come_back(self) -> None:
+        """Listen, at the same port as before."""
+        self._listener = socket.create_server(("127.0.0.1", self.port), backlog=128)
+        self.port = self._listener.getsockname()[1]
+        Thread(target=self._listen, args=(self._listener,), daemon=True).start()
+
+    def _listen(self, listener: socket.socket) -> None:
         with suppress(OSError):
             while not self._stopped.is_set():
-                client, _ = self._listener.accept()
+                client, _ = listener.accept()
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 Thread(target=self._serve, args=(client,), daemon=True).start()
 
@@ -175,11 +196,19 @@ class Proxy:
             return True
         if isinstance(fault, Cut):
             if fault.acted:
-                up.forward(request, lambda _: None)
+                self._forward(request, lambda _: None, up)
             # With nothing to linger for, what is closed is reset.
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             return False
-        return not self._stopped.is_set() and up.forward(request, client.sendall)
+        return not self._stopped.is_set() and self._forward(request, client.sendall, up)
+
+    def _forward(self, request: Request, send: Callable[[bytes], None], up: "_Upstream") -> bool:
+        """Have one request answered; False when the connection is to end."""
+
+        def hear(status: int) -> None:
+            self.answers.append(Answered(request=request, status=status, at=monotonic()))
+
+        return up.forward(request, send, hear)
 
     def _take_fault(self, request: Request) -> Fault | None:
         with self._lock:
@@ -208,8 +237,8 @@ class _Upstream:
             self._socket.close()
             self._socket = None
 
-    def forward(self, request: Request, send: Callable[[bytes], None]) -> bool:
-        """Hand the API server's answer on as it comes; False when it ends the connection."""
+    def forward(self, request: Request, send: Callable[[bytes], None], hear: Callable[[int], None]) -> bool:
+        """Hand the API server's answer on as it comes, its status first; False when it ends the connection."""
         if self._socket and select.select([self._socket], [], [], 0)[0]:
             self.__exit__()  # it has nothing to say between two requests but good bye
         if self._socket is None:
@@ -218,7 +247,7 @@ class _Upstream:
             self._socket = self._context.wrap_socket(raw, server_hostname="127.0.0.1")
             self._reader = self._socket.makefile("rb")
         self._socket.sendall(request.head + request.body)
-        return _relay(self._reader, send, method=request.method)
+        return _relay(self._reader, send, hear, method=request.method)
 
 
 def _read_head(reader: BinaryIO) -> bytes:
@@ -245,12 +274,13 @@ def _read_request(reader: BinaryIO) -> Request | None:
     return Request(method=method, path=path, head=head, body=body)
 
 
-def _relay(reader: BinaryIO, send: Callable[[bytes], None], *, method: str) -> bool:
+def _relay(reader: BinaryIO, send: Callable[[bytes], None], hear: Callable[[int], None], *, method: str) -> bool:
     """Pass one response on; False when it ends the connection."""
     head = _read_head(reader)
     if not head:
         return False
     status = int(head.split(b" ", 2)[1])
+    hear(status)
     length = _find_header(head, "Content-Length")
     if method == "HEAD" or status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}:
         send(head)

@@ -144,3 +144,33 @@ def test_a_stopped_one_is_gone(controlplane: ControlPlane) -> None:
             ask(connection, controlplane)
         with closing(connect(proxy, controlplane)) as fresh, pytest.raises(ConnectionRefusedError):
             ask(fresh, controlplane)
+
+
+def test_what_was_answered_is_kept(proxy: Proxy, controlplane: ControlPlane) -> None:
+    """With the API server's status and the time, also where the client heard nothing of it."""
+    begin = time.monotonic()
+    with closing(connect(proxy, controlplane)) as connection:
+        ask(connection, controlplane, "/api/v1/namespaces/nowhere")
+    proxy.misbehave(Cut(acted=True), times=1)
+    with closing(connect(proxy, controlplane)) as connection, pytest.raises(ConnectionError):
+        ask(connection, controlplane)
+    proxy.misbehave(Reply(status=500), times=1)
+    with closing(connect(proxy, controlplane)) as connection:
+        ask(connection, controlplane)
+    kept = [(each.request.path, each.status) for each in proxy.answers]
+    assert kept == [("/api/v1/namespaces/nowhere", 404), ("/version", 200)]
+    assert begin <= proxy.answers[0].at <= proxy.answers[1].at <= time.monotonic()
+
+
+def test_it_goes_away_and_comes_back(proxy: Proxy, controlplane: ControlPlane) -> None:
+    """Meanwhile nobody gets in, and open connections end; then it is at the same port."""
+    with closing(connect(proxy, controlplane)) as connection:
+        ask(connection, controlplane)
+        proxy.go_away()
+        with pytest.raises((ConnectionError, ssl.SSLError)):
+            ask(connection, controlplane)
+    with closing(connect(proxy, controlplane)) as connection, pytest.raises(ConnectionRefusedError):
+        ask(connection, controlplane)
+    proxy.come_back()
+    with closing(connect(proxy, controlplane)) as connection:
+        assert ask(connection, controlplane)[0] == 200

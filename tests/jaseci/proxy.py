@@ -4,7 +4,7 @@ import http.client
 import json
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,11 +54,12 @@ class Cut:
 
 
 Fault = Reply | Delay | Cut
+Decide = Callable[[Request], Fault | None]
 
 
 @dataclass(slots=True)
 class _Rule:
-    fault: Fault
+    fault: Fault | Decide
     left: int | None
 
 
@@ -92,8 +93,11 @@ class Proxy:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def misbehave(self, fault: Fault, *, path: str = ANY, times: int | None = None) -> None:
-        """Meet the next `times` requests (None: all) for `path` (its query does not count) with `fault`."""
+    def misbehave(self, fault: Fault | Decide, *, path: str = ANY, times: int | None = None) -> None:
+        """Meet the next `times` requests (None: all) for `path` (its query does not count) with `fault`.
+
+        A function as fault is called with each request before it goes on; what it answers None for does.
+        """
         with self._lock:
             self._rules[path] = _Rule(fault, times)
 
@@ -118,16 +122,17 @@ class Proxy:
         self._server.close_connections()
         self._thread.join()
 
-    def take_fault(self, path: str) -> Fault | None:
-        """The fault that the request for `path` meets; counts it as met."""
+    def take_fault(self, request: Request) -> Fault | None:
+        """The fault that the request meets; counts it as met."""
         with self._lock:
-            rule = self._rules.get(path) or self._rules.get(ANY)
+            rule = self._rules.get(urlsplit(request.path).path) or self._rules.get(ANY)
             if rule is None:
                 return None
-            if rule.left is None:
-                return rule.fault
-            rule.left -= 1
-            return rule.fault if rule.left >= 0 else None
+            if rule.left is not None:
+                rule.left -= 1
+                if rule.left < 0:
+                    return None
+        return rule.fault(request) if callable(rule.fault) else rule.fault
 
     def hold(self, seconds: float | None) -> bool:
         """Wait for `release` or so long; False when the proxy was stopped meanwhile."""
@@ -201,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
             method=self.command, path=self.path, headers=dict(self.headers), body=self.rfile.read(length)
         )
         proxy.requests.append(request)
-        fault = proxy.take_fault(urlsplit(self.path).path)
+        fault = proxy.take_fault(request)
         if isinstance(fault, Delay) and not proxy.hold(fault.seconds):
             fault = Cut()
         if isinstance(fault, Cut):

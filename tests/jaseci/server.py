@@ -122,6 +122,10 @@ class Jaseci:
         """Status and answer of the reset call."""
         return self.post("/js_admin/service_refresh", {"name": name})
 
+    def fail(self, name: str) -> None:
+        """Have a service fail, as Jaseci itself does when it cannot reach what is behind it."""
+        self.post("/js_admin/service_call", {"svc": name, "attrs": [{"attr": "failed", "callable": True}]})
+
     def is_healthy(self) -> bool:
         try:
             return self._call("GET", "/js_public/health", seconds=5) == (200, True)

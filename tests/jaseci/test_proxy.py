@@ -7,7 +7,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.jaseci.proxy import Cut, Delay, Proxy, Reply, redirect
+from tests.jaseci.proxy import Cut, Delay, Proxy, Reply, Request, redirect
 from tests.waiting import wait_until
 
 
@@ -84,6 +84,21 @@ def test_a_delay_ends_by_itself(proxy: Proxy) -> None:
     """After its seconds the request goes on."""
     proxy.misbehave(Delay(seconds=0.05))
     assert call(proxy)[0] == 200
+
+
+def test_a_function_decides(proxy: Proxy, upstream: Proxy) -> None:
+    """On each request, before upstream hears of it; None lets it pass."""
+    seen: list[int] = []
+
+    def decide(request: Request) -> Cut | None:
+        seen.append(len(upstream.requests))
+        return Cut(forward=True) if request.json else None
+
+    proxy.misbehave(decide, path="/reset")
+    assert call(proxy)[0] == 200
+    with pytest.raises(http.client.RemoteDisconnected):
+        call(proxy, body=b"[1]")
+    assert (seen, len(upstream.requests)) == ([0, 1], 2)
 
 
 def test_a_redirect_names_the_other_origin(proxy: Proxy) -> None:

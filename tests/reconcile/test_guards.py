@@ -71,6 +71,23 @@ def test_another_repository_is_refused(world: World) -> None:
     assert world.log[-1] == "lease release"
 
 
+def test_an_older_commit_is_refused(world: World) -> None:
+    """Of two clones, the one that was not pulled would undo what the other did; nothing is written."""
+    world.run(REDIS_ALONE, "c2")
+    with pytest.raises(RefusedError, match=r"commit c1 is older than commit c2, .* pull, or pass --allow-rewind"):
+        world.run(make_tree({"task": TASK}), "c1")
+    assert world.writes == []
+
+
+@pytest.mark.parametrize("differs", [False, True])
+def test_an_older_commit_is_gone_back_to_on_demand(world: World, *, differs: bool) -> None:
+    """Once; from there it is the one to descend from, be there anything to apply or not."""
+    world.run(REDIS_ALONE, "c2")
+    tree = make_tree({"task": TASK}) if differs else REDIS_ALONE
+    assert world.run(tree, "c1", Options(allow_rewind=True)).exit_code == 0
+    assert world.run(tree, "c1").exit_code == 0
+
+
 def test_another_repository_may_take_over(world: World) -> None:
     """On demand, what it does not have is pruned as after any rewind."""
     world.run(REDIS_ALONE, "c1")

@@ -47,16 +47,19 @@ class FakeJaseci:
 
 
 class FakeHistory:
-    """Commits in a row: each descends from those before it. `trailers` by commit."""
+    """Commits in a row: each descends from those before it, but for those `aside`. `trailers` by commit."""
 
     def __init__(self, log: list[str]) -> None:
         self.log = log
         self.commits: list[str] = ["c1", "c2", "c3", "c4"]
+        self.aside = {"b1"}  # on branches of their own
         self.trailers: dict[str, list[str]] = {}
         self.shallow = False
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
         self.log.append(f"ancestor {old} {new}")
+        if self.aside & {old, new}:
+            return old == new
         if old not in self.commits or new not in self.commits:
             return None
         return self.commits.index(old) <= self.commits.index(new)
