@@ -4,7 +4,8 @@ import pytest
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.reconcile.inventory import State
-from jsorc_gitops.reconcile.memory import read_state, write_ledger
+from jsorc_gitops.reconcile.memory import write_ledger
+from jsorc_gitops.reconcile.storage import read_state
 from tests.reconcile.builders import make_config_map, make_ref, make_tree
 from tests.reconcile.world import World
 
