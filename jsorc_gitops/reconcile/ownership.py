@@ -108,11 +108,23 @@ def holds_git_data(manifest: Manifest, live: Body) -> bool:
     """Whether a Secret holds the data that git says; of other kinds the fingerprint tells all."""
     if manifest.ref.group_kind != _SECRET:
         return True
-    said = dict(manifest.body.get("data") or {})
-    for key, text in (manifest.body.get("stringData") or {}).items():
-        said[key] = base64.b64encode(str(text).encode()).decode()
-    held = live.get("data") or {}
+    said, held = encode_strings(manifest.body).get("data") or {}, live.get("data") or {}
     return all(held.get(key) == value for key, value in said.items())
+
+
+def encode_strings(body: Body) -> Body:
+    """A Secret with its stringData as data, which is how the server keeps it; other objects as they are.
+
+    Server-side apply takes the two for different fields: by stringData a key would be taken from others without
+    a conflict, and would stay when git drops it.
+    """
+    if (body["apiVersion"], body["kind"]) != ("v1", "Secret") or "stringData" not in body:
+        return body
+    encoded = {
+        key: base64.b64encode(str(text).encode()).decode() for key, text in (body["stringData"] or {}).items()
+    }
+    rest = {key: value for key, value in body.items() if key != "stringData"}
+    return {**rest, "data": {**(body.get("data") or {}), **encoded}}
 
 
 def find_own_entry(live: Body) -> Mapping[str, Any] | None:

@@ -13,6 +13,7 @@ from jsorc_gitops.reconcile.ownership import (
     Verdict,
     compute_conflicts,
     compute_digest,
+    encode_strings,
     find_own_fields,
     find_owners,
     format_keys,
@@ -78,7 +79,8 @@ def dry_run(cluster: Cluster, steps: Sequence[Step], *, part_of: str) -> list["P
 
 def _ask(step: Step) -> _Question:
     assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
-    return _Question(step=step, body=_cut(step.manifest.body, step.entry.yielded if step.entry else ()))
+    body = encode_strings(step.manifest.body)
+    return _Question(step=step, body=_cut(body, step.entry.yielded if step.entry else ()))
 
 
 def _make_request(question: _Question, *, part_of: str, dry_run: bool) -> ApplyRequest:

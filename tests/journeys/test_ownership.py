@@ -289,6 +289,42 @@ def test_adoption_migrates_what_former_managers_set(tree: Tree, make: Any, by: s
     assert tree.data() == {"color": "blue"}
 
 
+def test_a_secret_in_clear_is_no_loss(tree: Tree) -> None:
+    """What git says as stringData lies as data in the cluster: adoption loses only what git does not say."""
+    client: ApiClient = config.new_client_from_config(str(tree.scratch.controlplane.kubeconfig))
+    with client:
+        body = {"metadata": {"name": "login"}, "stringData": {"user": "a", "password": "b", "extra": "c"}}
+        CoreV1Api(client).create_namespaced_secret(tree.namespace, body)
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {user: a, password: b}\n"
+    tree.say(text, plainSecrets="allow")
+
+    foreseen = tree.reconcile("--adopt", "--dry-run")
+    done = tree.reconcile("--adopt")
+
+    for each in (foreseen, done):
+        assert each.code == 0, each.output
+        assert ".data.extra: " in each.output
+        assert not {".data.user", ".data.password"} & set(each.output.replace(":", " ").split())
+    assert tree.read("secret", "login")["data"] == {"user": "YQ==", "password": "Yg=="}
+    assert is_calm(tree.reconcile())
+
+
+def test_what_git_says_in_clear_is_owned_as_data(tree: Tree) -> None:
+    """A key that git drops goes, and one that another controller sets is refused as any field is."""
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {user: a, password: b}\n"
+    tree.say(text, plainSecrets="allow")
+    assert tree.reconcile().code == 0
+    tree.say(text.replace(", password: b", ""), plainSecrets="allow")
+    assert tree.reconcile().code == 0
+    assert tree.read("secret", "login")["data"] == {"user": "YQ=="}
+    tree.kubectl("patch", "--field-manager=operator", "secret/login", "-p", '{"data": {"user": "Yw=="}}')
+
+    done = tree.reconcile()
+
+    assert done.code == 1
+    assert ".data.user is set by operator to '***', git says '***'" in done.output
+
+
 def test_helm_later_is_unknown(tree: Tree) -> None:
     """Migration is done once: who goes on writing is refused like anybody else."""
     make_as_helm(tree)
