@@ -9,6 +9,7 @@ from itertools import groupby
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import STAGE_DEFINITIONS, Body, ObjectRef, compute_stage, sort_key
+from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.plan import Action, Step, diff_live, is_going, is_stale, plan_object
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.prepare import Prepared, dry_run
@@ -70,13 +71,21 @@ def _apply_stage(run: Pass, steps: Sequence[Step], intend: Intend) -> list[Outco
 def replan(run: Pass, step: Step, live: Body | None) -> Step:
     """The step again, on what the object is now."""
     assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
+    # Flux or Argo CD may be who wrote in between.
+    keeper = find_keepers(run.cluster, {step.ref: live}).get(step.ref, "") if live else ""
     same = live and step.live and live["metadata"]["uid"] == step.live["metadata"]["uid"]
-    if live and same:
+    if live and same and not keeper:
         # What cannot be changed now may be by then; what is going away never comes back.
         action = Action.CONFIGURE if step.action is Action.RECREATE else step.action
         return replace(step, live=live, action=Action.RECREATE if is_going(live) else action)
     return plan_object(
-        step.manifest, live, None, part_of=run.part_of, policy=step.policy, adopt=run.options.adopt
+        step.manifest,
+        live,
+        None,
+        part_of=run.part_of,
+        policy=step.policy,
+        adopt=run.options.adopt,
+        keeper=keeper,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 from kubernetes import config
 from kubernetes.client import ApiClient, CoreV1Api
 
+from tests.controlplane.proxy import Proxy, Request
 from tests.controlplane.server import ControlPlane
 from tests.journeys.scratch import Done, Scratch
 from tests.waiting import wait_until
@@ -446,6 +447,29 @@ def test_what_it_takes_over_later_is_left_to_it(web: Tree, make: Any) -> None:
     assert f"yielded: {keeper} applies it" in done.output
     assert f"yielded: {keeper} applies it; left alone" in pruned.output
     assert web.data()["color"] == "red"
+
+
+@GITOPS
+@pytest.mark.parametrize("anew", [False, True], ids=["as it is", "made anew"])
+@pytest.mark.usefixtures("gitops")
+def test_what_it_takes_over_in_mid_pass_is_left_to_it(web: Tree, make: Any, *, anew: bool) -> None:
+    """Between the plan and the dry-run: planned anew, it is yielded like one that was kept before."""
+    web.say(WEB, SETTINGS.replace("blue", "green"))
+    told = []
+
+    def take_over(_: Request) -> None:
+        if anew:
+            web.kubectl("delete", "configmap/settings")
+        told.append(f"ConfigMap/{web.namespace}/settings yielded: {keep(web, make)} applies it")
+
+    with Proxy(web.scratch.controlplane) as proxy:
+        proxy.misbehave(take_over, match="PATCH .*/configmaps/settings", times=1)
+        done = web.reconcile("--adopt", "--kubeconfig", str(proxy.kubeconfig_for()))
+
+    assert done.code == 0, done.output
+    assert told[0] in done.output
+    assert web.data()["color"] == "red"
+    assert told[0] in web.reconcile().output
 
 
 @GITOPS
