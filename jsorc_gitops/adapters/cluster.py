@@ -1,10 +1,11 @@
 """The door to Kubernetes: carries objects both ways as plain data. Decides nothing.
 
 What fails in a batch is a returned ClusterError, what fails alone a raised one. Of the kubernetes package only
-ApiClient is used (connection.py) and what reads credentials (kubeconfig.py): its typed models cost half a
+its lowest layer is used (connection.py) and what reads credentials (kubeconfig.py): its typed models cost half a
 second to build and would drop fields they do not know.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ PAGE = 500
 RESTARTS = 3  # how often one LIST begins anew because its pages expired
 
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_JSON = "application/json"
+_NAMES = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 
@@ -106,15 +109,23 @@ class Cluster:
         return group in self._away
 
     def list_objects(
-        self, kinds: Sequence[tuple[str, str]], *, selector: str = "", namespaces: Sequence[str] = ()
+        self,
+        kinds: Sequence[tuple[str, str]],
+        *,
+        selector: str = "",
+        namespaces: Sequence[str] = (),
+        names_only: bool = False,
     ) -> list[list[Body] | ClusterError]:
         """All objects of each (api version, kind), in pages: in the namespace at its place, or in all of them.
 
-        A list is whole or an error.
+        A list is whole or an error. With `names_only` objects have their metadata alone.
         """
         places = list(zip(kinds, namespaces or [""] * len(kinds), strict=True))
+        accept = _NAMES if names_only else _JSON
         return self._each(
-            "reading", lambda place: self._list(*place[0], namespace=place[1], selector=selector), places
+            "reading",
+            lambda place: self._list(*place[0], namespace=place[1], selector=selector, accept=accept),
+            places,
         )
 
     def get_objects(self, items: Sequence[tuple[str, ObjectRef]]) -> list[Body | ClusterError | None]:
@@ -161,23 +172,28 @@ class Cluster:
                 self._preferred.setdefault((name, kind), api_version)
 
     def _list(
-        self, api_version: str, kind: str, *, namespace: str, selector: str, restarts: int = RESTARTS
+        self, api_version: str, kind: str, *, namespace: str, selector: str, accept: str, restarts: int = RESTARTS
     ) -> list[Body]:
         path = self._path(api_version, kind, namespace, "")
         query = {"limit": str(PAGE), "labelSelector": selector}
         items: list[Body] = []
         while True:
             try:
-                page = self._call("GET", path, query=query)
+                page = self._call("GET", path, query=query, accept=accept)
             except ClusterError as error:
                 if error.status != GONE or not restarts:
                     raise
                 # What was read is of a past that the server has forgotten, so the rest does not fit to it.
                 return self._list(
-                    api_version, kind, namespace=namespace, selector=selector, restarts=restarts - 1
+                    api_version,
+                    kind,
+                    namespace=namespace,
+                    selector=selector,
+                    accept=accept,
+                    restarts=restarts - 1,
                 )
-            # A list leaves out what its items have in common.
-            items += [{"apiVersion": api_version, "kind": kind, **item} for item in page["items"]]
+            # A list leaves out what its items have in common; one of names without any has no items at all.
+            items += [{"apiVersion": api_version, "kind": kind, **item} for item in page["items"] or ()]
             following = page["metadata"].get("continue")
             if not following:
                 return items
@@ -200,7 +216,9 @@ class Cluster:
         if request.dry_run:
             query["dryRun"] = "All"
         path = self._path_of(request.body, named=True)
-        return self._call("PATCH", path, query=query, body=request.body, content_type=_APPLY)
+        # A text is sent as it is; of a mapping the package would make a copy first.
+        body = json.dumps(request.body, separators=(",", ":"))
+        return self._call("PATCH", path, query=query, body=body, content_type=_APPLY)
 
     def _delete(self, request: DeleteRequest) -> Body:
         ref = request.ref

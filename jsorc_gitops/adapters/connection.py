@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
-from kubernetes.client import ApiClient, Configuration
+from kubernetes.client import Configuration
 from kubernetes.client.exceptions import ApiException
+from kubernetes.client.rest import RESTClientObject
 
+from jsorc_gitops import __version__
 from jsorc_gitops.adapters.answers import TOO_MANY, UNAUTHORIZED, Answer, parse_answer
 from jsorc_gitops.errors import ClusterError
 
@@ -21,6 +23,7 @@ PAUSE = 0.2  # seconds before the first time, doubled each time
 TIMEOUT = (5, 30)  # seconds to connect, seconds between two reads
 REREAD = 5.0  # seconds in which refused credentials are not read again: a plugin may take long
 
+_USER_AGENT = f"jsorc/{__version__}"
 _SERVER_ERROR = 500
 
 
@@ -79,7 +82,7 @@ class Connection:
         if self._read_only and method != "GET" and "dryRun" not in (query or {}):
             raise ValueError(f"{method} {path} would write, and this connection is read-only")
         target = f"{path}?{urlencode(query)}" if query else path
-        headers = {"Accept": accept, "Content-Type": content_type}
+        headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": _USER_AGENT}
         request = _Request(method=method, path=path, target=target, headers=headers, body=body)
         give_up, renewed = monotonic() + PATIENCE, False
         for attempt in count():
@@ -100,18 +103,19 @@ class Connection:
             raise self._describe(broken) from broken
         return parse_answer(response.status, response.data, method=method, path=path)
 
-    def _send(self, client: ApiClient, request: _Request) -> urllib3.BaseHTTPResponse:
+    def _send(self, client: RESTClientObject, request: _Request) -> urllib3.BaseHTTPResponse:
         with self._counting:
             self.requests += 1
-        call = client.param_serialize(
-            request.method,
-            request.target,
-            header_params=dict(request.headers),
-            body=request.body,
-            auth_settings=["BearerToken"],
-        )
+        configuration = client.configuration
+        secrets = {each["key"]: each["value"] for each in configuration.auth_settings().values()}
         try:
-            response: urllib3.BaseHTTPResponse = client.call_api(*call, _request_timeout=TIMEOUT)
+            response: urllib3.BaseHTTPResponse = client.request(
+                request.method,
+                configuration.host + request.target,
+                headers={**request.headers, **secrets},
+                body=request.body,
+                _request_timeout=TIMEOUT,
+            )
             response.read()
         except urllib3.exceptions.ProtocolError:
             raise
@@ -127,7 +131,7 @@ class Connection:
         text = str(reason).rpartition(": ")[2] or type(error).__name__
         return ClusterError(f"the API server {self._client.configuration.host} does not answer: {text}")
 
-    def _renew(self, refused: ApiClient) -> bool:
+    def _renew(self, refused: RESTClientObject) -> bool:
         """Read the credentials again, once for all requests that met a 401; False where they are no others."""
         with self._reading:
             if self._client is refused and monotonic() - self._reread >= REREAD:
@@ -138,13 +142,13 @@ class Connection:
                     refused.close()
             return self._client is not refused
 
-    def _make_client(self) -> ApiClient:
+    def _make_client(self) -> RESTClientObject:
         configuration = self._read()
         configuration.connection_pool_maxsize = self._size
-        return ApiClient(configuration)
+        return RESTClientObject(configuration)
 
 
-def _identify(client: ApiClient) -> tuple[Any, ...]:
+def _identify(client: RESTClientObject) -> tuple[Any, ...]:
     configuration = client.configuration
     return configuration.api_key, configuration.cert_file, configuration.key_file
 

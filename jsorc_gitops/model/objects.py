@@ -93,9 +93,12 @@ _KIND_ORDER = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class ObjectRef:
-    """The identity of an object: group, kind, namespace, name. Never its API version."""
+class ObjectRef(NamedTuple):
+    """The identity of an object: group, kind, namespace, name. Never its API version.
+
+    A tuple, unlike other values: a pass looks each up some twenty times, and hashing one costs a dataclass more
+    than all else.
+    """
 
     group: str
     kind: str

@@ -29,12 +29,16 @@ Intend = Callable[[Sequence[Step]], None]  # writes down what is about to be del
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one step. `live` is the object afterwards; `uncertain` where a write may have been done."""
+    """What became of one step. `live` is the object afterwards; `uncertain` where a write may have been done.
+
+    `known`: nothing was asked or done, and what the inventory says of it holds.
+    """
 
     step: Step
     result: ObjectResult
     live: Body | None = field(default=None, repr=False)
     uncertain: bool = False
+    known: bool = False
 
 
 def apply_steps(run: Pass, steps: Sequence[Step], intend: Intend) -> list[Outcome]:
@@ -117,7 +121,9 @@ def _apply_once(
     run: Pass, steps: Sequence[Step], intend: Intend, *, last: bool
 ) -> tuple[list[Outcome], list[Step]]:
     """(what is settled, what was stale)."""
-    outcomes = [_settle(step) for step in steps if step.action not in ASKED]
+    outcomes = [
+        _settle(step, known=step.action is Action.UNCHANGED) for step in steps if step.action not in ASKED
+    ]
     asked = [step for step in steps if step.action in ASKED]
     prepared: list[Prepared] = []
     stale: list[Step] = []
@@ -195,8 +201,8 @@ def _succeed(prepared: Prepared, answer: Body) -> Outcome:
     return Outcome(step=step, result=make_result(step, changes=changes), live=answer)
 
 
-def _settle(step: Step) -> Outcome:
-    return Outcome(step=step, result=make_result(step), live=step.live)
+def _settle(step: Step, *, known: bool = False) -> Outcome:
+    return Outcome(step=step, result=make_result(step), live=step.live, known=known)
 
 
 def _fail(step: Step, error: str) -> Outcome:

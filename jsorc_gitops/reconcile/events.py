@@ -1,7 +1,6 @@
 """A pass as JSON: one document for everything that happened, and a last one that sums it up (docs/json.md)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from enum import StrEnum
 from typing import Any
 
@@ -37,7 +36,7 @@ def make_events(report: Report, *, quiet: bool) -> Iterator[Event]:
             yield {
                 "event": "health",
                 "service": service,
-                "object": asdict(health.ref),
+                "object": health.ref._asdict(),
                 "status": health.status.value,
                 "message": health.message,
             }
@@ -88,7 +87,7 @@ def _make_object(result: ObjectResult) -> Event:
     return {
         "event": "object",
         "service": result.service,
-        "object": asdict(result.ref),
+        "object": result.ref._asdict(),
         "action": result.action.value,
         "reason": result.reason,
         "note": result.note,

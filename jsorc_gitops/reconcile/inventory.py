@@ -38,12 +38,14 @@ class Entry:
     `uid` and `fingerprint` are "" while what `pending` names (create, adopt, recreate) may be done or not.
     `takes` counts, by path, how many passes in a row took a field back from somebody, of which pass `taken_in`
     was the last; `yielded` are the fields that were left to them, since it would have gone on for ever.
+    `version` is a resourceVersion at which all that was so; it only saves looking, so it is no difference.
     """
 
     ref: ObjectRef
     service: str
     uid: str = ""
     fingerprint: str = ""
+    version: str = field(default="", compare=False)
     pending: str = ""
     takes: Mapping[str, int] = field(default_factory=dict)
     taken_in: int = 0
@@ -203,23 +205,17 @@ def _format_entries(entries: Mapping[ObjectRef, Entry]) -> dict[str, Any]:
         "service": [each.service for each in ordered],
         "uid": [each.uid for each in ordered],
         "fingerprint": [each.fingerprint for each in ordered],
+        "version": [each.version for each in ordered],
         "rare": rare,
     }
 
 
 def _parse_columns(columns: Mapping[str, Any]) -> list[Entry]:
     """Columns that a later jsorc adds within this version are passed over."""
-    names = ("group", "kind", "namespace", "name", "service", "uid", "fingerprint")
+    names = ("group", "kind", "namespace", "name", "service", "uid", "fingerprint", "version")
     entries = [
-        Entry(
-            ref=ObjectRef(group=group, kind=kind, namespace=namespace, name=name),
-            service=service,
-            uid=uid,
-            fingerprint=fingerprint,
-        )
-        for group, kind, namespace, name, service, uid, fingerprint in zip(
-            *(columns[each] for each in names), strict=True
-        )
+        Entry(ref=ObjectRef(*ref), service=service, uid=uid, fingerprint=fingerprint, version=version)
+        for *ref, service, uid, fingerprint, version in zip(*(columns[each] for each in names), strict=True)
     ]
     for place, row in columns["rare"].items():
         entries[int(place)] = _add_rare(entries[int(place)], row)

@@ -81,17 +81,22 @@ def _compute_entries(
     entries = dict(before)
     for outcome in outcomes:
         step = outcome.step
-        if outcome.result.is_bad:
+        if outcome.result.is_bad or step.action is Action.YIELD:
             pending = step.ref in entries and not entries[step.ref].uid
             # A write without an answer may have been carried out, so it stays expected.
             if pending and not outcome.uncertain:
                 del entries[step.ref]
-        elif outcome.live is not None and step.manifest is not None and step.action is not Action.YIELD:
+        elif outcome.known and outcome.live is not None:
+            version = outcome.live["metadata"]["resourceVersion"]
+            if entries[step.ref].version != version:
+                entries[step.ref] = replace(entries[step.ref], version=version)
+        elif outcome.live is not None and step.manifest is not None:
             entry = Entry(
                 ref=step.ref,
                 service=step.service,
                 uid=outcome.live["metadata"]["uid"],
                 fingerprint=compute_fingerprint(step.manifest, outcome.live),
+                version=outcome.live["metadata"]["resourceVersion"],
             )
             if step.entry and step.action is Action.CONFIGURE:
                 takes = step.entry.takes

@@ -15,6 +15,9 @@ Found = list[Body] | ClusterError
 
 _FORBIDDEN = 403
 
+# Where more objects of a kind are missing in a namespace, a LIST of names tells which of them are there.
+FEW = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
@@ -52,12 +55,31 @@ def observe_tree(cluster: Cluster, manifests: Collection[Manifest], state: State
         for ref in refs
         if ref not in live and ref.group_kind in served and ref.group_kind not in unread
     ]
+    asked = _leave_out_absent(cluster, asked)
     for (_, ref), answer in zip(asked, cluster.get_objects(asked), strict=True):
         if isinstance(answer, ClusterError):
             unread[ref.group_kind] = str(answer)
         elif answer is not None:
             live[ref] = answer
     return Observation(live=live, keepers=find_keepers(cluster, live), unread=unread)
+
+
+def _leave_out_absent(cluster: Cluster, asked: Sequence[tuple[str, ObjectRef]]) -> list[tuple[str, ObjectRef]]:
+    """Those that may be there: a first pass would ask for each object to hear that there is none."""
+    places: dict[tuple[Kind, str], list[ObjectRef]] = {}
+    for version, ref in asked:
+        places.setdefault(((version, ref.kind), ref.namespace), []).append(ref)
+    many = [place for place, refs in places.items() if len(refs) > FEW]
+    if not many:
+        return [*asked]
+    kinds, namespaces = zip(*many, strict=True)
+    lists = cluster.list_objects(kinds, namespaces=namespaces, names_only=True)
+    absent: set[ObjectRef] = set()
+    for place, found in zip(many, lists, strict=True):
+        if not isinstance(found, ClusterError):
+            there = {each["metadata"]["name"] for each in found}
+            absent |= {ref for ref in places[place] if ref.name not in there}
+    return [each for each in asked if each[1] not in absent]
 
 
 def list_kinds(

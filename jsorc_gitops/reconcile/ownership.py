@@ -5,7 +5,6 @@ managedFields hold, per manager, a set in the notation of structured-merge-diff:
 https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
 
-import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from jsorc_gitops.model.digests import hash_body, hash_value
+from jsorc_gitops.model.masks import encode_strings
 from jsorc_gitops.model.objects import Body, Manifest
 from jsorc_gitops.model.policy import DEFAULT, ApplyPolicy
 
@@ -91,7 +91,7 @@ def compute_fingerprint(manifest: Manifest, live: Body) -> str:
         return compute_digest(manifest) + hash_value([metadata["uid"], metadata["resourceVersion"]])[:16]
     entry = find_own_entry(live)
     fields = entry.get("fieldsV1", {}) if entry else {}
-    return compute_digest(manifest) + hash_value([fields, extract_values(fields, live)])[:16]
+    return compute_digest(manifest) + hash_value(extract_values(fields, live))[:16]
 
 
 def compute_digest(manifest: Manifest) -> str:
@@ -112,21 +112,6 @@ def holds_git_data(manifest: Manifest, live: Body) -> bool:
     return all(held.get(key) == value for key, value in said.items())
 
 
-def encode_strings(body: Body) -> Body:
-    """A Secret with its stringData as data, which is how the server keeps it; other objects as they are.
-
-    Server-side apply takes the two for different fields: by stringData a key would be taken from others without
-    a conflict, and would stay when git drops it.
-    """
-    if (body["apiVersion"], body["kind"]) != ("v1", "Secret") or "stringData" not in body:
-        return body
-    encoded = {
-        key: base64.b64encode(str(text).encode()).decode() for key, text in (body["stringData"] or {}).items()
-    }
-    rest = {key: value for key, value in body.items() if key != "stringData"}
-    return {**rest, "data": {**(body.get("data") or {}), **encoded}}
-
-
 def find_own_entry(live: Body) -> Mapping[str, Any] | None:
     """Our Apply entry in managedFields."""
     for entry in live["metadata"].get("managedFields") or ():
@@ -137,8 +122,20 @@ def find_own_entry(live: Body) -> Mapping[str, Any] | None:
 
 
 def extract_values(fields: Mapping[str, Any], value: Any) -> Any:
-    """The part of a value that a field set covers; a set without fields below covers all of it."""
-    inner = {key: extract_values(below, _step(key, value)) for key, below in fields.items() if key != "."}
+    """The part of a value that a field set covers, by its keys; a set with no fields below covers all of it.
+
+    Written for speed: a pass asks it of every object that somebody touched, be it for its status alone.
+    """
+    inner = {}
+    for key, below in fields.items():
+        if key[:2] == "f:":
+            found = value.get(key[2:]) if isinstance(value, dict) else None
+        elif key == ".":
+            # That the thing itself is ours, too; alone, it stands for all of it.
+            found = value if len(fields) == 1 else None
+        else:
+            found = _step(key, value)
+        inner[key] = extract_values(below, found) if below else found
     return inner or value
 
 

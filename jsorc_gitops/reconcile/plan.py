@@ -202,7 +202,7 @@ def _decide(
     # Another set that took it over, as ours may with --adopt, keeps it: two would take it in turns for ever.
     taken = holder.startswith("applyset-") and holder != part_of
     if entry and entry.uid == live["metadata"]["uid"] and not taken:
-        if entry.fingerprint == compute_fingerprint(manifest, live) and holds_git_data(manifest, live):
+        if is_as_left(manifest, live, entry):
             return Action.UNCHANGED, ""
         return Action.CONFIGURE, "changed"
     begun = entry is not None and entry.pending == Action.ADOPT and not taken
@@ -218,6 +218,15 @@ def _decide(
         Action.REFUSE,
         f"exists and is not ours ({whose}); --adopt, or `adopt: allow` in its service.yaml, takes it over",
     )
+
+
+def is_as_left(manifest: Manifest, live: Body, entry: Entry) -> bool:
+    """Whether git says what it said, and nobody touched what it set."""
+    if not entry.fingerprint.startswith(compute_digest(manifest)):
+        return False
+    if entry.version == live["metadata"]["resourceVersion"] and manifest.ref.kind != "Secret":
+        return True
+    return entry.fingerprint == compute_fingerprint(manifest, live) and holds_git_data(manifest, live)
 
 
 def _explain_absence(entry: Entry | None) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.masks import encode_strings
 from jsorc_gitops.model.objects import ApplyRequest, Body
 from jsorc_gitops.reconcile.immutable import PROBE, find_fixed, find_hazard, is_address_taken
 from jsorc_gitops.reconcile.migration import find_losses, make_migration
@@ -13,7 +14,6 @@ from jsorc_gitops.reconcile.ownership import (
     Verdict,
     compute_conflicts,
     compute_digest,
-    encode_strings,
     find_own_fields,
     find_owners,
     format_keys,
@@ -89,7 +89,7 @@ def _make_request(question: _Question, *, part_of: str, dry_run: bool) -> ApplyR
     ref = step.ref
     if dry_run and step.action is Action.RECREATE:
         # The old one is in the way, so what may stand in its place is asked under another name.
-        ref = replace(ref, name=PROBE)
+        ref = ref._replace(name=PROBE)
         body["metadata"] = {**body["metadata"], "name": PROBE}
     return ApplyRequest(ref=ref, body=body, force=question.force, dry_run=dry_run)
 

@@ -1,8 +1,8 @@
 """Everything that happened in a pass, as one value, as text and as an exit code."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from itertools import groupby
@@ -152,9 +152,8 @@ class Report:
 def format_report(report: Report, *, quiet: bool) -> list[Line]:
     """The report as lines, grouped by service; quiet leaves out what is as it should be."""
     lines = [Line(f"warning: {each}", Tone.WARNING) for each in report.warnings]
-    names = {each.service for each in report.objects} | {each.service for each in report.services}
-    for name in sorted(names | {name for name, _ in report.healths}):
-        body = [*_format_objects(report, name, quiet=quiet), *_format_verdicts(report, name, quiet=quiet)]
+    for name, part in sorted(_split(report).items()):
+        body = [*_format_objects(part, name, quiet=quiet), *_format_verdicts(part, name, quiet=quiet)]
         if body:
             lines += [Line(name or "tree", Tone.HEADING), *(Line(f"  {text}", tone) for text, tone in body)]
     lines += [Line(f"error: {each}", Tone.BAD) for each in report.errors]
@@ -162,6 +161,25 @@ def format_report(report: Report, *, quiet: bool) -> list[Line]:
     if lines or not quiet or report.dry_run:
         lines.append(Line(_summarize(report, quiet=quiet)))
     return lines
+
+
+def _split(report: Report) -> dict[str, Report]:
+    """What concerns each service alone: to look through all of it for each would take the square of the time."""
+    objects: dict[str, list[ObjectResult]] = defaultdict(list)
+    healths: dict[str, list[tuple[str, Health]]] = defaultdict(list)
+    services: dict[str, list[ServiceVerdict]] = defaultdict(list)
+    for each in report.objects:
+        objects[each.service].append(each)
+    for pair in report.healths:
+        healths[pair[0]].append(pair)
+    for verdict in report.services:
+        services[verdict.service].append(verdict)
+    return {
+        name: replace(
+            report, objects=tuple(objects[name]), healths=tuple(healths[name]), services=tuple(services[name])
+        )
+        for name in {*objects, *healths, *services}
+    }
 
 
 def _format_objects(report: Report, service: str, *, quiet: bool) -> Iterator[Line]:

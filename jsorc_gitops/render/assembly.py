@@ -135,7 +135,7 @@ def _fill_templates(
     *,
     tools: Tools,
 ) -> dict[str, dict[str, Filled]]:
-    """What the files of every service hold, by tree; a fork sees to half of the services."""
+    """What the files of every service hold, by tree; a fork sees to a part of the services."""
 
     def fill(names: Sequence[str]) -> dict[str, dict[str, Filled]]:
         return {
@@ -154,9 +154,10 @@ def _fill_templates(
         return tools.templates.fill(services[name], context)
 
     names = list(services)
-    middle = len(names) // 2
-    with tools.fork(lambda: fill(names[middle:])) as get_rest:
-        first = fill(names[:middle])
+    # Two of five, since a fork has to be made first, and to hand over what it found.
+    ours = len(names) * 3 // 5
+    with tools.fork(lambda: fill(names[ours:])) as get_rest:
+        first = fill(names[:ours])
         rest = get_rest()
     return {tree: first[tree] | rest[tree] for tree in settings}
 

@@ -127,7 +127,7 @@ def _make_finding(finding: Finding) -> Mapping[str, Any]:
         "severity": finding.severity,
         "rule": finding.rule.value,
         "where": finding.where,
-        "object": asdict(finding.ref),
+        "object": finding.ref._asdict(),
         "path": finding.path,
         "message": finding.message,
     }

@@ -5,7 +5,7 @@ The whole document around the JSON: outcome.py.
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -128,7 +128,7 @@ def _make_danger(danger: Danger, allow: Collection[str]) -> dict[str, Any]:
         "rule": danger.rule,
         "allowed": allowed(danger, allow),
         "service": danger.service,
-        "object": asdict(danger.ref),
+        "object": danger.ref._asdict(),
         "path": danger.path,
         "message": danger.message,
         "before": danger.before,
@@ -140,7 +140,7 @@ def _make_object(diff: ObjectDiff) -> dict[str, Any]:
     return {
         "action": diff.action.value,
         "service": diff.service,
-        "object": asdict(diff.ref),
+        "object": diff.ref._asdict(),
         "fields": [_make_field(each) for each in diff.fields],
     }
 

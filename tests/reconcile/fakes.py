@@ -63,8 +63,14 @@ class FakeCluster:
         return next((each for each, of in self.served if (parse_group(each), of) == (group, kind)), None)
 
     def list_objects(
-        self, kinds: Sequence[tuple[str, str]], *, selector: str = "", namespaces: Sequence[str] = ()
+        self,
+        kinds: Sequence[tuple[str, str]],
+        *,
+        selector: str = "",
+        namespaces: Sequence[str] = (),
+        names_only: bool = False,
     ) -> list[list[Mapping[str, Any]] | ClusterError]:
+        del names_only  # what was not asked for does no harm
         places = zip(kinds, namespaces or [""] * len(kinds), strict=True)
         return [self._list(kind, selector, namespace) for (_, kind), namespace in places]
 

@@ -149,9 +149,9 @@ def test_a_custom_kind_named_secret_is_no_secret() -> None:
     ("fields", "value", "extracted"),
     [
         ({}, {"a": 1}, {"a": 1}),
-        ({".": {}}, {"a": 1}, {"a": 1}),
+        ({".": {}}, {"a": 1}, {".": {"a": 1}}),
         ({"f:a": {}}, {"a": 1, "b": 2}, {"f:a": 1}),
-        ({".": {}, "f:a": {}}, {"a": 1, "b": 2}, {"f:a": 1}),
+        ({".": {}, "f:a": {}}, {"a": 1, "b": 2}, {".": None, "f:a": 1}),
         ({"f:a": {}}, {"b": 2}, {"f:a": None}),
         ({"f:a": {"f:b": {}}}, {"a": "no mapping"}, {"f:a": {"f:b": None}}),
         (
@@ -159,7 +159,11 @@ def test_a_custom_kind_named_secret_is_no_secret() -> None:
             [{"name": "w", "v": 1}, {"name": "x", "v": 2}],
             {'k:{"name":"x"}': {"f:v": 2}},
         ),
-        ({'k:{"name":"x"}': {".": {}}}, [{"name": "x", "v": 2}], {'k:{"name":"x"}': {"name": "x", "v": 2}}),
+        (
+            {'k:{"name":"x"}': {".": {}}},
+            [{"name": "x", "v": 2}],
+            {'k:{"name":"x"}': {".": {"name": "x", "v": 2}}},
+        ),
         ({'k:{"name":"x"}': {}}, [{"name": "w"}], {'k:{"name":"x"}': None}),
         (
             {'k:{"port":80,"protocol":"TCP"}': {}},

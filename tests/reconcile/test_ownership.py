@@ -8,7 +8,6 @@ from jsorc_gitops.reconcile.ownership import (
     Owner,
     Verdict,
     compute_conflicts,
-    encode_strings,
     find_own_entry,
     find_owners,
     find_value,
@@ -257,23 +256,3 @@ def test_leaving_a_value_out_changes_only_the_copy() -> None:
     body = make_deployment("web")
     remove_value(body, IMAGE)
     assert body == make_deployment("web")
-
-
-@pytest.mark.parametrize(
-    ("said", "sent"),
-    [
-        ({"stringData": {"a": "1"}}, {"data": {"a": "MQ=="}}),
-        ({"data": {"a": "MQ==", "b": "Mg=="}, "stringData": {"a": "3"}}, {"data": {"a": "Mw==", "b": "Mg=="}}),
-        ({"data": {"a": "MQ=="}}, {"data": {"a": "MQ=="}}),
-        ({"data": None, "stringData": None}, {"data": {}}),
-    ],
-)
-def test_string_data_is_sent_as_data(said: Body, sent: Body) -> None:
-    """And counts more where both say a key, as on the server."""
-    assert encode_strings(make_body("Secret", "login", **said)) == make_body("Secret", "login", **sent)
-
-
-def test_other_kinds_may_have_a_field_of_that_name() -> None:
-    """What it means there is not ours to know."""
-    body = make_body("Login", "a", apiVersion="example.com/v1", stringData={"a": "1"})
-    assert encode_strings(body) == body
