@@ -3,7 +3,7 @@
 A service with an object that is refused keeps all its objects of the stage as they are; the others go on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
@@ -93,6 +93,12 @@ def replan(run: Pass, step: Step, live: Body | None) -> Step:
     )
 
 
+def find_held(results: Iterable[ObjectResult]) -> dict[str, str]:
+    """The services of which an object of the stage failed, and what the others of theirs are told."""
+    broken = {each.service for each in results if each.is_bad} - {""}
+    return {each: f"left as it is, because others of {each} failed" for each in broken}
+
+
 def _wait_established(run: Pass, outcomes: Sequence[Outcome]) -> None:
     written = [
         each.step
@@ -136,18 +142,14 @@ def _apply_once(
             stale.append(step)
         else:
             outcomes.append(_fail(step, str(answer)))
-    broken = {each.step.service for each in outcomes if each.result.is_bad} - {""}
+    held = find_held(each.result for each in outcomes)
     outcomes += [
         _settle(replace(each.step, action=Action.UNCHANGED, reason="")) for each in prepared if not each.needed
     ]
     needed = [each for each in prepared if each.needed]
-    outcomes += [
-        _fail(each.step, f"left as it is, because others of {each.step.service} failed")
-        for each in needed
-        if each.step.service in broken
-    ]
+    outcomes += [_fail(each.step, held[each.step.service]) for each in needed if each.step.service in held]
     run.doors.lease.check()
-    ready = [each for each in needed if each.step.service not in broken]
+    ready = [each for each in needed if each.step.service not in held]
     written, stale_writes = _write(run, ready, intend, last=last)
     return outcomes + written, stale + stale_writes
 
