@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.objects import TREE_LABEL, Body, Manifest, ObjectRef, parse_manifest
+from jsorc_gitops.model.objects import TREE_LABEL, Body, Manifest, ObjectRef, parse_group
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.ports import Cluster
@@ -156,4 +156,14 @@ def _find_version(cluster: Cluster, manifest: Manifest) -> str:
 
 
 def index_objects(bodies: Iterable[Body]) -> dict[ObjectRef, Body]:
-    return {parse_manifest(body, where="the API server").ref: body for body in bodies}
+    """Objects of the API server by their identity."""
+    return {_identify(body["metadata"], body): body for body in bodies}
+
+
+def _identify(metadata: Mapping[str, str], body: Body) -> ObjectRef:
+    return ObjectRef(
+        group=parse_group(body["apiVersion"]),
+        kind=body["kind"],
+        namespace=metadata.get("namespace", ""),
+        name=metadata["name"],
+    )
