@@ -89,8 +89,8 @@ def find_part_of(live: Body) -> str:
 
 def format_state(state: State, *, tree: str, namespace: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The state as its ConfigMap, and the ConfigMaps that continue it, which are to be written before it."""
-    # Without a time of writing in the stream, the same inventory is the same bytes.
-    packed = gzip.compress(json.dumps(_format_entries(state.entries), separators=(",", ":")).encode(), mtime=0)
+    # Without a time of writing, the same inventory is the same bytes; beyond level 6 they get no fewer.
+    packed = gzip.compress(json.dumps(_format_entries(state.entries), separators=(",", ":")).encode(), 6, mtime=0)
     first, *rest = [packed[at : at + PART_BYTES] for at in range(0, len(packed), PART_BYTES)]
     generation = hashlib.sha256(f"{state.resource_version}:".encode() + packed).hexdigest()[:16]
     names = [f"{state_name(tree)}.{generation}.{number}" for number in range(2, len(rest) + 2)]
