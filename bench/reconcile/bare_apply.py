@@ -1,4 +1,4 @@
-"""What applying costs at least with jsorc's client: `python -m bench.reconcile.bare_apply KUBECONFIG FOLDER`.
+"""What applying costs at least with a client of Python: `python -m bench.reconcile.bare_apply KUBECONFIG FOLDER`.
 
 Every object below the folder is sent by server-side apply, sixteen at a time, and the answer is decoded.
 Nothing else: no discovery, order, dry-run, state or report.

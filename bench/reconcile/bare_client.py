@@ -1,4 +1,4 @@
-"""The client of the bare programs: jsorc's own, ApiClient, with nothing around it."""
+"""The client of the bare programs: ApiClient of the kubernetes package, with nothing around it."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What looking costs at least with jsorc's client: `python -m bench.reconcile.bare_list KUBECONFIG SELECTOR`.
+"""What looking costs at least with a client of Python: `python -m bench.reconcile.bare_list KUBECONFIG SELECTOR`.
 
 Lists the four kinds side by side, in pages, and decodes them.
 """

@@ -138,7 +138,7 @@ class Cluster:
 
     def delete_objects(self, requests: Sequence[DeleteRequest]) -> list[Body | ClusterError]:
         """Delete each in the background; one that is gone already counts as deleted."""
-        return self._each("deleting", self._delete, requests)
+        return self._each("checking" if requests and requests[0].dry_run else "deleting", self._delete, requests)
 
     def create_object(self, body: Body) -> Body:
         """POST; raises ClusterError with status 409 where it exists, 404 where its namespace does not."""
@@ -223,13 +223,16 @@ class Cluster:
     def _delete(self, request: DeleteRequest) -> Body:
         ref = request.ref
         api_version = self._preferred.get((ref.group, ref.kind), "")
-        options = {
+        options: dict[str, Any] = {
             "propagationPolicy": "Background",
             "preconditions": {"uid": request.uid, "resourceVersion": request.resource_version},
         }
+        if request.dry_run:
+            # The API server reads the query only where there is no body; audit logs show the query.
+            options["dryRun"] = ["All"]
         try:
             path = self._path(api_version, ref.kind, ref.namespace, ref.name)
-            return self._call("DELETE", path, body=options)
+            return self._call("DELETE", path, query={"dryRun": "All"} if request.dry_run else None, body=options)
         except ClusterError as error:
             if error.status == NOT_FOUND:
                 return {}

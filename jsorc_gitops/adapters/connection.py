@@ -79,7 +79,11 @@ class Connection:
         Sent again is what the server says it did not act on: 429 with Retry-After, and 401 where there are newer
         credentials. What only reads is, too, after a 5xx or a connection that broke.
         """
-        if self._read_only and method != "GET" and "dryRun" not in (query or {}):
+        if (
+            self._read_only
+            and method != "GET"
+            and "dryRun" not in ((body if method == "DELETE" else query) or {})
+        ):
             raise ValueError(f"{method} {path} would write, and this connection is read-only")
         target = f"{path}?{urlencode(query)}" if query else path
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": _USER_AGENT}

@@ -18,6 +18,7 @@ def import_kubernetes() -> None:
     sys.modules["kubernetes"] = importlib.util.module_from_spec(spec)
     import kubernetes.client
 
+    kubernetes.__version__ = kubernetes.client.__version__  # its parts ask for it
     kubernetes.client.ApiClient = _make_client
 
 

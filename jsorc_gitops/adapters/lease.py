@@ -6,7 +6,8 @@ monotonic clock, never by comparing its clock with ours (as client-go's leader e
 
 import os
 import socket
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from datetime import UTC, datetime
 from threading import Event, Thread
 from time import monotonic
@@ -36,6 +37,7 @@ class Lease:
         namespace: str,
         patience: float = PATIENCE,
         duration: int = DURATION,
+        waiting: Callable[[str], AbstractContextManager[object]] = nullcontext,  # told for what
     ) -> None:
         self._cluster = cluster
         self._ref = ObjectRef(
@@ -43,6 +45,7 @@ class Lease:
         )
         self._patience = patience
         self._duration = duration
+        self._waiting = waiting
         self._holder = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self._held: Body | None = None
         self.number = 0
@@ -60,8 +63,13 @@ class Lease:
 
     def acquire(self) -> None:
         """Hold the lease; raise LeaseHeldError when another has it for longer than we wait, or ClusterError."""
+        with ExitStack() as stack:
+            self._wait_for_turn(stack)
+        self._renewer.start()
+
+    def _wait_for_turn(self, stack: ExitStack) -> None:
         give_up = monotonic() + self._patience
-        seen, since = "", monotonic()
+        seen, since, waits = "", monotonic(), False
         while True:
             (current,) = self._cluster.get_objects([(_API, self._ref)])
             if isinstance(current, ClusterError):
@@ -72,14 +80,15 @@ class Lease:
                 seen, since = mark, monotonic()
             is_free = not spec.get("holderIdentity") or monotonic() - since > self._duration
             if is_free and self._take(current):
-                break
+                return
+            holder = spec.get("holderIdentity") or "another reconciler"
             if monotonic() > give_up:
-                raise LeaseHeldError(
-                    f"{self._ref} is held by {spec.get('holderIdentity') or 'another reconciler'} since "
-                    f"{spec.get('acquireTime', 'some time')}; it is let alone"
-                )
+                begun = spec.get("acquireTime", "some time")
+                raise LeaseHeldError(f"{self._ref} is held by {holder} since {begun}; it is let alone")
+            if not waits:
+                stack.enter_context(self._waiting(f"{self._ref}, held by {holder}"))
+                waits = True
             self._done.wait(1)
-        self._renewer.start()
 
     def check(self) -> None:
         """Raise LeaseHeldError when the lease was lost meanwhile; to be asked before every write.

@@ -137,10 +137,12 @@ def _read_and_reconcile(invocation: Invocation, teller: Teller) -> "tuple[Tree, 
     if invocation.verbose and (later := repository.list_changed_since("rendered", "jsorc.yaml", "templates")):
         note = f"{later[0]} was changed after rendered/ was last committed; run jsorc render --commit"
         click.echo(f"note: {note}", err=True)
-    return tree, _reconcile(invocation, repository, tree, revision)
+    return tree, _reconcile(invocation, repository, tree, revision, teller)
 
 
-def _reconcile(invocation: Invocation, repository: "Repository", tree: "Tree", revision: str) -> "Report":
+def _reconcile(
+    invocation: Invocation, repository: "Repository", tree: "Tree", revision: str, teller: Teller
+) -> "Report":
     from jsorc_gitops.adapters.files import read_mask_key
     from jsorc_gitops.adapters.lease import Lease
     from jsorc_gitops.reconcile import converge
@@ -149,6 +151,12 @@ def _reconcile(invocation: Invocation, repository: "Repository", tree: "Tree", r
     options, settings, progress = invocation.options, tree.settings, Progress()
     if options.dry_run:
         options = replace(options, mask_key=read_mask_key(find_cache()))
+    quiet = settings.quiet and not invocation.verbose
+
+    def tell(part: "Report") -> None:
+        progress.clear()
+        teller.tell_part(part, quiet=quiet)
+
     with ExitStack() as stack:
         stack.callback(progress.clear)
         cluster = stack.enter_context(
@@ -165,9 +173,11 @@ def _reconcile(invocation: Invocation, repository: "Repository", tree: "Tree", r
         doors = Doors(
             cluster=cluster,
             history=repository,
-            lease=Lease(cluster, tree=tree.name, namespace=settings.namespace),
+            lease=Lease(cluster, tree=tree.name, namespace=settings.namespace, waiting=progress.wait),
             clock=SystemClock(),
             jaseci=jaseci,
+            waiting=progress.wait,
+            tell=tell,
         )
         return converge.reconcile(tree, revision, doors, options)
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jsorc_gitops.cli.stdout import Stdout
 from jsorc_gitops.cli.terminal import clean_text, wants_colour
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from jsorc_gitops.errors import JsorcError
-    from jsorc_gitops.reconcile.report import Ending, Report
+    from jsorc_gitops.reconcile.report import Ending, ObjectResult, Report
 
 _STYLES: "Mapping[str, Mapping[str, Any]]" = {
     "plain": {},
@@ -35,6 +36,9 @@ class TextTeller:
     def tell_warning(self, text: str) -> None:
         click.echo(f"warning: {clean_text(text)}", err=True)
 
+    def tell_part(self, part: "Report", *, quiet: bool) -> None:
+        """A person reads the report, grouped by service, at the end."""
+
     def tell_report(self, report: "Report", ending: "Ending", *, quiet: bool) -> None:  # noqa: ARG002
         from jsorc_gitops.reconcile.report import format_report
 
@@ -47,7 +51,12 @@ class TextTeller:
 
 
 class JsonTeller:
-    """Prints events; what goes to standard error as text does so besides."""
+    """Prints events as they happen; what goes to standard error as text does so besides."""
+
+    def __init__(self) -> None:
+        self._stdout = Stdout()
+        self._told: list[ObjectResult] = []
+        self._full: OSError | None = None
 
     def tell_warning(self, text: str) -> None:
         from jsorc_gitops.reconcile.events import make_message
@@ -55,22 +64,37 @@ class JsonTeller:
         click.echo(f"warning: {clean_text(text)}", err=True)
         self._print(make_message("warning", text))
 
-    def tell_report(self, report: "Report", ending: "Ending", *, quiet: bool) -> None:
-        from jsorc_gitops.reconcile.events import make_events, make_summary
+    def tell_part(self, part: "Report", *, quiet: bool) -> None:
+        from jsorc_gitops.reconcile.events import make_events
 
-        for event in make_events(report, quiet=quiet):
-            self._print(event)
+        self._told += part.objects
+        try:
+            for event in make_events(part, quiet=quiet):
+                self._print(event)
+        except OSError as error:
+            # A log that is full is no reason to leave a cluster half done.
+            self._full = error
+
+    def tell_report(self, report: "Report", ending: "Ending", *, quiet: bool) -> None:  # noqa: ARG002
+        """What happened was told part by part."""
+        from jsorc_gitops.reconcile.events import make_summary
+
+        if self._full:
+            raise self._full
         self._print(make_summary(report, ending))
+        if not ending.exit_code:
+            self._stdout.finish()
 
     def tell_error(self, error: "JsorcError", ending: "Ending") -> None:
         from jsorc_gitops.reconcile.events import make_message, make_summary
+        from jsorc_gitops.reconcile.report import Report
 
         self._print(make_message("error", str(error)))
-        self._print(make_summary(None, ending, error))
+        self._print(make_summary(Report(revision="", objects=tuple(self._told)), ending, error))
 
     def _print(self, event: "Mapping[str, Any]") -> None:
         # In bytes: JSON is UTF-8 whatever the locale is.
-        click.echo((json.dumps(event, ensure_ascii=False) + "\n").encode(), nl=False)
+        self._stdout.say((json.dumps(event, ensure_ascii=False) + "\n").encode(), nl=False)
 
 
 Teller = TextTeller | JsonTeller

@@ -181,6 +181,7 @@ class DeleteRequest:
     ref: ObjectRef
     uid: str
     resource_version: str
+    dry_run: bool = False
 
 
 def parse_group(api_version: str) -> str:

@@ -24,6 +24,7 @@ ESTABLISHED_SECONDS = 60
 # What the server is asked about before anything is written.
 ASKED = frozenset({Action.CREATE, Action.CONFIGURE, Action.ADOPT, Action.RECREATE})
 
+Settle = Callable[[Sequence["Outcome"]], None]  # hears what became of a stage
 Intend = Callable[[Sequence[Step]], None]  # writes down what is about to be deleted and made anew
 
 
@@ -41,13 +42,16 @@ class Outcome:
     known: bool = False
 
 
-def apply_steps(run: Pass, steps: Sequence[Step], intend: Intend) -> list[Outcome]:
+def apply_steps(
+    run: Pass, steps: Sequence[Step], intend: Intend, settle: Settle = lambda _: None
+) -> list[Outcome]:
     """Apply all steps in their order; the kinds that CRDs define are served before their objects' turn."""
     outcomes: list[Outcome] = []
     ordered = sorted(steps, key=lambda step: sort_key(step.ref))
     for stage, group in groupby(ordered, key=lambda step: compute_stage(step.ref)):
         done = _apply_stage(run, list(group), intend)
         outcomes += done
+        settle(done)
         if stage == STAGE_DEFINITIONS:
             _wait_established(run, done)
     return outcomes
@@ -106,14 +110,19 @@ def _wait_established(run: Pass, outcomes: Sequence[Outcome]) -> None:
         if each.step.ref.kind == "CustomResourceDefinition" and each.result.action is not Action.UNCHANGED
     ]
     refs = [(step.manifest.api_version, step.ref) for step in written if step.manifest]
+    if refs:
+        with run.doors.waiting(f"{', '.join(str(ref) for _, ref in refs)} to be established"):
+            _poll_established(run, refs)
+        run.cluster.read_discovery()
+
+
+def _poll_established(run: Pass, refs: Sequence[tuple[str, ObjectRef]]) -> None:
     deadline = run.doors.clock.monotonic() + ESTABLISHED_SECONDS
     while refs and run.doors.clock.monotonic() < deadline:
         answers = run.cluster.get_objects(refs)
         refs = [ref for ref, answer in zip(refs, answers, strict=True) if not _is_established(answer)]
         if refs:
             run.doors.clock.sleep(0.2)
-    if written:
-        run.cluster.read_discovery()
 
 
 def _is_established(answer: Body | ClusterError | None) -> bool:

@@ -1,6 +1,6 @@
 """The corridor of `jsorc reconcile`: tree → plan → apply → prune → health → reset → report."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from jsorc_gitops.errors import ClusterError
@@ -52,7 +52,9 @@ def reconcile(tree: Tree, revision: str, doors: Doors, options: Options) -> Repo
     """
     if not tree.settings.enabled:
         warning = "enabled is false in jsorc.yaml: nothing is done"
-        return Report(revision=revision, tree=tree.name, dry_run=options.dry_run, warnings=(warning,))
+        report = Report(revision=revision, tree=tree.name, dry_run=options.dry_run, warnings=(warning,))
+        doors.tell(report)
+        return report
     part_of = compute_applyset_id(tree.name, tree.settings.namespace)
     run = Pass(tree=tree, revision=revision, doors=doors, options=options, part_of=part_of)
     doors.cluster.read_discovery()
@@ -103,18 +105,30 @@ def _preview(run: Pass) -> Report:
     results = [*preview_steps(run, plan.steps), *_explain_unread(plan.manifests, plan.observed)]
     prune = _hold_back(plan.prune, results)
     results += preview_prune(run, plan.state, plan.observed, prune)
-    return Report(
+    report = Report(
         revision=run.revision,
         dry_run=True,
         objects=tuple(results),
         warnings=plan.warnings,
         errors=(prune.refusal,) if prune.refusal else (),
     )
+    run.doors.tell(report)
+    return report
 
 
 def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
     """All that the lease protects; `made` was made to be able to hold it."""
+    results: list[ObjectResult] = []
+
+    def tell(new: Iterable[ObjectResult]) -> None:
+        known = {each.ref for each in results}
+        fresh = [each for each in new if each.ref not in known]
+        results.extend(fresh)
+        run.doors.tell(Report(revision=run.revision, objects=tuple(fresh)))
+
+    tell(made)
     plan = _plan(run)
+    run.doors.tell(Report(revision=run.revision, warnings=plan.warnings))
     observed, prune = plan.observed, plan.prune
     state = write_pending(run, plan.state, plan.steps, prune)
 
@@ -122,30 +136,33 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
         nonlocal state
         state = write_pending(run, state, recreated, prune)
 
-    outcomes = apply_steps(run, plan.steps, intend)
-    already = {each.ref for each in made}
-    results = [*made, *(each.result for each in outcomes if each.result.ref not in already)]
-    results += _explain_unread(plan.manifests, observed)
+    outcomes = apply_steps(run, plan.steps, intend, lambda stage: tell(each.result for each in stage))
+    tell(_explain_unread(plan.manifests, observed))
     prune = _hold_back(prune, results)
-    results += prune_objects(run, prune)
+    tell(prune_objects(run, prune))
     write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=plan.audits)
+    judged = _judge(run, observed, results, prune)
+    return replace(judged, objects=tuple(results), warnings=plan.warnings)
+
+
+def _judge(run: Pass, observed: Observation, results: Sequence[ObjectResult], prune: PrunePlan) -> Report:
+    """What is known when all is applied: errors about no single object, health, and what was reset."""
     changed = any(each.action is not Action.UNCHANGED for each in results)
     bad = [each for each in results if each.is_bad]
     healths, unseen = judge_health(run, observed.live, changed=changed, without={each.ref for each in bad})
-    broken = frozenset(each.service for each in bad)
-    return Report(
+    report = Report(
         revision=run.revision,
-        objects=tuple(results),
         healths=tuple(
             (record.name, healths[ref])
             for record in run.tree.records.values()
             for ref in record.workloads
             if ref in healths
         ),
-        services=tuple(reset_services(run, healths, broken=broken)),
-        warnings=plan.warnings,
         errors=(*((prune.refusal,) if prune.refusal else ()), *unseen),
     )
+    run.doors.tell(report)
+    services = reset_services(run, healths, broken=frozenset(each.service for each in bad))
+    return replace(report, services=tuple(services))
 
 
 def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observed: Observation) -> list[Step]:

@@ -52,9 +52,8 @@ def make_message(event: str, message: str) -> Event:
     return {"event": event, "message": message}
 
 
-def make_summary(report: Report | None, ending: Ending, error: JsorcError | None = None) -> Event:
-    """The last event of a pass; without a report, of one that `error` ended."""
-    told = report or Report(revision="")
+def make_summary(told: Report, ending: Ending, error: JsorcError | None = None) -> Event:
+    """The last event of a pass; with an `error`, of one that it ended."""
     return {
         "event": "summary",
         "version": VERSION,

@@ -12,6 +12,7 @@ from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome
 from jsorc_gitops.reconcile.memory import read_ledger, write_ledger
 from jsorc_gitops.reconcile.observe import list_kinds, list_pods
 from jsorc_gitops.reconcile.ports import Jaseci, Pass
+from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.reconcile.resets import (
     ServiceVerdict,
     Verdict,
@@ -60,13 +61,15 @@ def reset_services(
         record = run.tree.records[name]
         if name in broken:
             reason = "its objects could not be applied"
-            verdicts[name] = ServiceVerdict(service=name, verdict=Verdict.WAITING, reason=reason)
-            continue
-        waiting = check_pods(record, healths)
-        if not waiting:
+            verdict: ServiceVerdict | None = ServiceVerdict(service=name, verdict=Verdict.WAITING, reason=reason)
+        else:
+            verdict = check_pods(record, healths)
+        if not verdict:
             for other in find_unjudged(record, run.tree.records, {*verdicts, *others}):
                 others[other.name] = resets.look_at(other)
-        verdicts[name] = waiting or check_dependencies(record, {**others, **verdicts}) or resets.bring_up(record)
+            verdict = check_dependencies(record, {**others, **verdicts}) or resets.bring_up(record)
+        verdicts[name] = verdict
+        run.doors.tell(Report(revision=run.revision, services=(verdict,)))
     return list(verdicts.values())
 
 
@@ -79,20 +82,25 @@ class _Resets:
         self._ledger: Ledger | None = None
 
     def bring_up(self, record: ServiceRecord) -> ServiceVerdict:
-        before = self._jaseci.get_state(record.jaseci_name)
+        before = self._ask(record)
         return judge_answer(record, before) or self._reset(record, before)
 
     def look_at(self, record: ServiceRecord) -> ServiceVerdict:
         """Whether a service runs that others depend on, though it is not ours to reset."""
-        answer = self._jaseci.get_state(record.jaseci_name)
+        answer = self._ask(record)
         verdict = judge_answer(record, answer)
         return verdict or ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=answer.detail)
+
+    def _ask(self, record: ServiceRecord) -> Answer:
+        with self._run.doors.waiting(f"Jaseci to say how {record.jaseci_name} is"):
+            return self._jaseci.get_state(record.jaseci_name)
 
     def _reset(self, record: ServiceRecord, before: Answer) -> ServiceVerdict:
         try:
             failures = self._write(record.name, Outcome.PENDING, f"was {before.state}")
-            refusal = self._jaseci.reset_service(record.jaseci_name)
-            after = None if refusal else self._jaseci.get_state(record.jaseci_name)
+            with self._run.doors.waiting(f"Jaseci to reset {record.jaseci_name}"):
+                refusal = self._jaseci.reset_service(record.jaseci_name)
+            after = None if refusal else self._ask(record)
             verdict = judge_reset(record, before, refusal, after)
             done = verdict.verdict is Verdict.RESET
             outcome = Outcome.DONE if done else Outcome.FAILED

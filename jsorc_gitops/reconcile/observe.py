@@ -15,8 +15,8 @@ Found = list[Body] | ClusterError
 
 _FORBIDDEN = 403
 
-# Where more objects of a kind are missing in a namespace, a LIST of names tells which of them are there.
-FEW = 10
+# So many objects of a kind in a namespace are asked for one by one: its LIST may be of thousands of others.
+FEW = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

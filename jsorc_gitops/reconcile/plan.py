@@ -137,10 +137,11 @@ def is_stale(answer: Body | ClusterError) -> bool:
     return isinstance(answer, ClusterError) and answer.reason == "Conflict" and not answer.causes
 
 
-def make_deletion(ref: ObjectRef, live: Body) -> DeleteRequest:
+def make_deletion(ref: ObjectRef, live: Body, *, dry_run: bool = False) -> DeleteRequest:
     """What deletes an object, if it is still the one that was looked at."""
     metadata = live["metadata"]
-    return DeleteRequest(ref=ref, uid=metadata["uid"], resource_version=metadata["resourceVersion"])
+    version = metadata["resourceVersion"]
+    return DeleteRequest(ref=ref, uid=metadata["uid"], resource_version=version, dry_run=dry_run)
 
 
 def make_release_patch(live: Body, *, labels: Iterable[str], part_of: str) -> dict[str, Any]:
@@ -202,7 +203,7 @@ def _decide(
     # Another set that took it over, as ours may with --adopt, keeps it: two would take it in turns for ever.
     taken = holder.startswith("applyset-") and holder != part_of
     if entry and entry.uid == live["metadata"]["uid"] and not taken:
-        if is_as_left(manifest, live, entry):
+        if _is_as_left(manifest, live, entry):
             return Action.UNCHANGED, ""
         return Action.CONFIGURE, "changed"
     begun = entry is not None and entry.pending == Action.ADOPT and not taken
@@ -220,7 +221,7 @@ def _decide(
     )
 
 
-def is_as_left(manifest: Manifest, live: Body, entry: Entry) -> bool:
+def _is_as_left(manifest: Manifest, live: Body, entry: Entry) -> bool:
     """Whether git says what it said, and nobody touched what it set."""
     if not entry.fingerprint.startswith(compute_digest(manifest)):
         return False

@@ -1,6 +1,7 @@
 """What reconciling asks of the outside, where the adapters happen to fit, and what one pass is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -9,6 +10,7 @@ from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.jaseci import Answer
 from jsorc_gitops.model.objects import ApplyRequest, Body, DeleteRequest, ObjectRef
 from jsorc_gitops.model.tree import Tree
+from jsorc_gitops.reconcile.report import Report
 
 
 class Cluster(Protocol):
@@ -76,13 +78,19 @@ class Clock(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doors:
-    """Everything outside that one pass uses. `jaseci` is None where no server is configured."""
+    """Everything outside that one pass uses. `jaseci` is None where no server is configured.
+
+    `waiting` is entered around every wait, and told for what: a person may look on. `tell` is handed all that
+    happens as soon as it has, each once: reports of a part of the pass.
+    """
 
     cluster: Cluster
     history: History
     lease: Lease
     clock: Clock
     jaseci: Jaseci | None
+    waiting: Callable[[str], AbstractContextManager[object]] = nullcontext
+    tell: Callable[[Report], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

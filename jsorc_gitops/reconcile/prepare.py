@@ -25,8 +25,11 @@ from jsorc_gitops.reconcile.plan import (
     Step,
     diff_live,
     format_refusal,
+    is_going,
+    is_stale,
     make_apply_body,
     make_change,
+    make_deletion,
     make_stale,
     regains_ownership,
 )
@@ -74,7 +77,26 @@ def dry_run(cluster: Cluster, steps: Sequence[Step], *, part_of: str) -> list["P
                 results[place] = result
         questions = again
     results |= dict.fromkeys(questions, make_stale("it goes on being changed by somebody else"))
+    anew = {
+        place: each.step
+        for place, each in results.items()
+        if isinstance(each, Prepared) and each.step.action is Action.RECREATE
+    }
+    for (place, step), refusal in zip(anew.items(), dry_run_deletions(cluster, [*anew.values()]), strict=True):
+        if refusal:
+            why = f"{step.reason}, and could not be deleted: {refusal}"
+            results[place] = refusal if is_stale(refusal) else ClusterError(why, status=refusal.status)
     return [results[place] for place in range(len(steps))]
+
+
+def dry_run_deletions(cluster: Cluster, steps: Sequence[Step]) -> list[ClusterError | None]:
+    """For each step why the API server would not delete its live object; None where it would, or is at it."""
+    lives = [(each.ref, each.live) for each in steps if each.live is not None and not is_going(each.live)]
+    requests = [make_deletion(ref, live, dry_run=True) for ref, live in lives]
+    answers = cluster.delete_objects(requests) if requests else []
+    refused = {each.ref: answer for each, answer in zip(requests, answers, strict=True)}
+    found = [refused.get(each.ref) for each in steps]
+    return [each if isinstance(each, ClusterError) else None for each in found]
 
 
 def _ask(step: Step) -> _Question:

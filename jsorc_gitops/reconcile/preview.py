@@ -15,7 +15,7 @@ from jsorc_gitops.reconcile.ownership import MASK
 from jsorc_gitops.reconcile.plan import Action, FieldChange, Step, is_stale
 from jsorc_gitops.reconcile.plan_prune import EVERYTHING, PrunePlan
 from jsorc_gitops.reconcile.ports import Pass
-from jsorc_gitops.reconcile.prepare import Prepared, dry_run
+from jsorc_gitops.reconcile.prepare import Prepared, dry_run, dry_run_deletions
 from jsorc_gitops.reconcile.pruner import find_prune
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
 
@@ -55,7 +55,11 @@ def preview_steps(run: Pass, steps: Sequence[Step]) -> list[ObjectResult]:
 def preview_prune(run: Pass, state: State, observed: Observation, prune: PrunePlan) -> list[ObjectResult]:
     """What pruning would remove; where it is refused, what it would remove with every consent."""
     if not prune.refusal:
-        return [make_result(step) for step in prune.steps]
+        doomed = [each for each in prune.steps if each.action is Action.PRUNE]
+        answers = dict(zip((each.ref for each in doomed), dry_run_deletions(run.cluster, doomed), strict=True))
+        # One that was written meanwhile is looked at again by a pass.
+        errors = {ref: str(answer) for ref, answer in answers.items() if answer and not is_stale(answer)}
+        return [make_result(step, error=errors.get(step.ref, "")) for step in prune.steps]
     allowed = replace(run, options=replace(run.options, allow_rewind=True))
     steps = find_prune(allowed, state, observed, frozenset({EVERYTHING})).steps
     return [make_result(step, error="" if step.action is Action.YIELD else "refused") for step in steps]

@@ -22,7 +22,8 @@ def delete_old(run: Pass, steps: Sequence[Step]) -> dict[ObjectRef, ClusterError
     answers = run.cluster.delete_objects(requests) if requests else []
     failed = {ref: answer for ref, answer in zip(asked, answers, strict=True) if isinstance(answer, ClusterError)}
     waiting = {ref: live for ref, live in alive.items() if ref not in failed}
-    return failed | _wait_gone(run, waiting)
+    with run.doors.waiting(f"{', '.join(map(str, waiting))} to be gone"):
+        return failed | _wait_gone(run, waiting)
 
 
 def _wait_gone(run: Pass, waiting: Mapping[ObjectRef, Body]) -> dict[ObjectRef, ClusterError]:

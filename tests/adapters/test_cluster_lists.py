@@ -44,6 +44,17 @@ def test_a_list_that_expired_begins_anew(cluster: Cluster, proxy: Proxy, namespa
     assert proxy.count("^GET .*configmaps.*limit=2") == 2 + 3
 
 
+def test_names_alone_can_be_listed(cluster: Cluster, namespace: str, five: list[str]) -> None:
+    """In pages, too; of what there is none, it is an empty list."""
+    asked = [MAPS, ("apps/v1", "Deployment")]
+    found, none = cluster.list_objects(asked, namespaces=[namespace, namespace], names_only=True)
+    assert isinstance(found, list)
+    ours = [each for each in found if each["metadata"]["name"] in five]
+    assert [each["metadata"]["name"] for each in ours] == five
+    assert not any("data" in each for each in ours)
+    assert none == []
+
+
 @pytest.mark.usefixtures("five")
 def test_a_list_that_always_expires_is_an_error(cluster: Cluster, proxy: Proxy, namespace: str) -> None:
     """After so many beginnings, not for ever."""

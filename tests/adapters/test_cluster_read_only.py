@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -54,6 +55,9 @@ def test_nothing_is_written(controlplane: ControlPlane, read_only: Cluster, name
     assert read_only.requests == count
     assert get(read_only, body) == there
     assert send(read_only, make_map(namespace, key="new"), dry_run=True) is not None
+    (answer,) = read_only.delete_objects([replace(deletion, dry_run=True)])
+    assert not isinstance(answer, ClusterError)
+    assert get(read_only, body) == there
 
 
 def test_progress(read_only: Cluster, namespace: str, told: list[tuple[str, int, int]]) -> None:

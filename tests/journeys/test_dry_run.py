@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.controlplane.server import ControlPlane
+from tests.controlplane.server import ControlPlane, KubectlError
 from tests.journeys.api_proxy import ApiProxy, start_api_proxy
 from tests.journeys.scratch import Done, Scratch
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
 
@@ -298,3 +299,65 @@ def test_beside_a_pass(fleet: Fleet) -> None:
 def test_usage(fleet: Fleet, options: tuple[str, ...]) -> None:
     """What does not go together is said, exit 2."""
     assert fleet.scratch.jsorc(*options).code == 2
+
+
+KEPT = """\
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {{name: {name}}}
+spec:
+  failurePolicy: Fail
+  matchConstraints:
+    namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}
+    resourceRules: [{{apiGroups: [""], apiVersions: [v1], operations: [DELETE], resources: [configmaps]}}]
+  validations: [{{expression: "oldObject.metadata.name == 'free'", message: nobody deletes this}}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {{name: {name}}}
+spec: {{policyName: {name}, validationActions: [Deny]}}
+"""
+
+
+@pytest.fixture
+def kept(fleet: Fleet) -> Iterator[Fleet]:
+    """Applied ConfigMaps, of which an admission policy lets nobody delete any but `free`."""
+    name = fleet.namespace
+    fleet.scratch.write("templates/app/service.yaml", "recreate: allow\n")
+    sealed = {"immutable": True, **json.loads(make_map("sealed", a="1"))}
+    fleet.say(kept=make_map("kept"), free=make_map("free"), sealed=json.dumps(sealed))
+    assert fleet.apply().code == 0
+    fleet.kubectl("apply", "-f", "-", stdin=KEPT.format(name=name))
+
+    def is_kept() -> bool:
+        try:
+            fleet.kubectl("delete", "configmap", "kept", "-n", name, "--dry-run=server")
+        except KubectlError:
+            return True
+        return False
+
+    wait_until(is_kept, what="the admission policy is in force")
+    yield fleet
+    names = (f"validatingadmissionpolicies/{name}", f"validatingadmissionpolicybindings/{name}")
+    fleet.kubectl("delete", *names)
+
+
+def test_deletions_that_admission_refuses(kept: Fleet) -> None:
+    """Told with the policy's words, for what would be pruned; what is still to be deleted is there."""
+    kept.say(kept="", free="")
+
+    done = kept.plan("--exit-code")
+
+    assert done.code == 1
+    assert re.search(f"ConfigMap/{kept.namespace}/kept not pruned: .*nobody deletes this", done.output)
+    assert f"ConfigMap/{kept.namespace}/free would be pruned\n" in done.output
+
+
+def test_a_recreation_that_admission_refuses(kept: Fleet) -> None:
+    """Told by a plan and by a pass, which leaves all of the service as it is."""
+    kept.say(sealed=json.dumps({"immutable": True, **json.loads(make_map("sealed", a="2"))}), new=make_map("new"))
+
+    for done in (kept.plan("--exit-code"), kept.apply()):
+        assert done.code == 1
+        assert re.search(f"ConfigMap/{kept.namespace}/sealed not .*nobody deletes this", done.output)
+        assert f"ConfigMap/{kept.namespace}/new not created: left as it is" in done.output

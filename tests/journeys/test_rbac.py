@@ -147,3 +147,19 @@ def without(roles: list[dict[str, Any]], kind: str, number: int) -> list[dict[st
         if role["kind"] == kind:
             del role["rules"][number]
     return changed
+
+
+def test_a_plan_names_what_deleting_lacks(limited: Limited) -> None:
+    """Before it is merged: jsorc diff asks whether it may delete what would be pruned."""
+    assert limited.reconcile().code == 0
+    poorer = json.loads(json.dumps(limited.roles))
+    for rule in (rule for role in poorer for rule in role.get("rules", ())):
+        rule["verbs"] = [verb for verb in rule["verbs"] if verb != "delete"]
+    limited.grant(poorer)
+    limited.say(WEB, CLAIM, ROLE)
+
+    done = limited.tree.scratch.jsorc("diff", "--kubeconfig", "../limited")
+
+    assert done.code == 1, done.output
+    assert f"ConfigMap/{limited.tree.namespace}/settings not pruned: " in done.output
+    assert 'resources: ["configmaps"], verbs: ["delete"]' in done.output

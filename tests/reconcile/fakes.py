@@ -86,7 +86,10 @@ class FakeCluster:
 
     def delete_objects(self, requests: Sequence[DeleteRequest]) -> list[Mapping[str, Any] | ClusterError]:
         return [
-            self._write("delete", each.ref, each.uid, each.resource_version, lambda _: None) for each in requests
+            self._write("dry-run", each.ref, each.uid, each.resource_version, lambda live: live)
+            if each.dry_run
+            else self._write("delete", each.ref, each.uid, each.resource_version, lambda _: None)
+            for each in requests
         ]
 
     def create_object(self, body: Mapping[str, Any]) -> Mapping[str, Any]:

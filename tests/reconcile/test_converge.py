@@ -1,13 +1,17 @@
 """converge: a pass from tree to report, its order, and what it leaves alone."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import pytest
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.jaseci import ServiceState
 from jsorc_gitops.reconcile.plan import Action
 from jsorc_gitops.reconcile.ports import Options
+from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.reconcile.resets import Verdict
-from tests.reconcile.builders import make_config_map, make_ref, make_tree
+from tests.reconcile.builders import HOME, make_body, make_config_map, make_ref, make_tree
 from tests.reconcile.hooks import Killed
 from tests.reconcile.trees import REDIS, REDIS_ALONE, TASK, TREE, WITH_HOME, actions
 from tests.reconcile.world import World
@@ -205,3 +209,68 @@ def test_lost_state_is_built_again_from_the_marks(world: World) -> None:
     assert set(world.state().entries) == set(TREE.manifests)
     world.run(TREE)
     assert world.writes == []
+
+
+def test_what_a_pass_waits_for_is_told(world: World) -> None:
+    """Definitions to be established, Jaseci to answer and to reset; a calm pass waits for Jaseci alone."""
+    spec = {"group": "example.com", "names": {"kind": "Queue"}}
+    name = "CustomResourceDefinition"
+    definition = {**make_body(name, "queues.example.com", namespace="", service="redis"), "spec": spec}
+    tree = make_tree({"redis": [*REDIS, {**definition, "apiVersion": "apiextensions.k8s.io/v1"}]})
+    world.jaseci.states = {"redis": ServiceState.STOPPED}
+
+    world.run(tree)
+    told, world.waits = world.waits, []
+    world.run(tree)
+
+    ask = "Jaseci to say how redis is"
+    assert told == [f"{name}/queues.example.com to be established", ask, "Jaseci to reset redis", ask]
+    assert world.waits == [ask]
+
+
+def add_up(parts: Sequence[Report]) -> Report:
+    """One report of all that the parts tell."""
+    return Report(
+        revision="",
+        objects=tuple(each for part in parts for each in part.objects),
+        healths=tuple(each for part in parts for each in part.healths),
+        services=tuple(each for part in parts for each in part.services),
+        warnings=tuple(each for part in parts for each in part.warnings),
+        errors=tuple(each for part in parts for each in part.errors),
+    )
+
+
+@pytest.mark.parametrize("dry_run", [False, True], ids=["pass", "dry-run"])
+def test_all_that_a_report_has_was_told_once(world: World, *, dry_run: bool) -> None:
+    """A first pass that makes its own home, one with changes, refusals and resets, one that is switched off."""
+    del world.cluster.objects[make_ref("Namespace", HOME, namespace="")]
+    world.jaseci.states = {"redis": ServiceState.STOPPED}
+    passes = [
+        WITH_HOME,
+        TREE,
+        make_tree({"redis": [*REDIS, make_config_map("theirs", service="redis")]}, records={"gone": {}}),
+        replace(TREE, settings=replace(TREE.settings, enabled=False)),
+    ]
+    world.cluster.put(make_config_map("theirs"))
+
+    for number, tree in enumerate(passes):
+        if dry_run:
+            world.run(tree, f"c{number + 1}", Options(dry_run=True))
+        report = world.run(tree, f"c{number + 1}", Options(dry_run=dry_run))
+        bare = replace(report, revision="", tree="", server="", dry_run=False, requests=0, jaseci_requests=0)
+        assert add_up(world.told) == bare
+
+
+def test_what_was_done_is_told_before_the_next_stage(world: World) -> None:
+    """A pass that dies in a later stage has told what earlier ones came to."""
+    world.hooks.before = lambda verb, what: _die() if (verb, what) == ("apply", "ConfigMap/home/redis") else None
+    home = make_body("Namespace", "other", namespace="")
+
+    with pytest.raises(Killed):
+        world.run(make_tree({"redis": REDIS}, shared=[home]))
+
+    assert [str(each.ref) for part in world.told for each in part.objects] == ["Namespace/other"]
+
+
+def _die() -> ClusterError | None:
+    raise Killed

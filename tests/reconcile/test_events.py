@@ -85,7 +85,10 @@ def test_the_outcome(outcome: str, parts: dict[str, Any]) -> None:
 )
 def test_an_error_that_ends_a_pass(error: JsorcError, outcome: str) -> None:
     """It is an event like any other, and there is a summary all the same."""
-    events = [make_message("error", str(error)), make_summary(None, make_ending(error.exit_code), error)]
+    events = [
+        make_message("error", str(error)),
+        make_summary(Report(revision=""), make_ending(error.exit_code), error),
+    ]
     check_events(events)
     assert (events[-1]["outcome"], events[-1]["exitCode"]) == (outcome, error.exit_code)
     assert (events[-1]["tree"], events[-1]["total"]) == (None, 0)

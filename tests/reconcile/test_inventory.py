@@ -45,6 +45,14 @@ def test_a_state_is_read_back_as_it_was_written() -> None:
     assert parse_state(formatted()) == STATE
 
 
+def test_a_version_is_read_back_and_is_no_difference() -> None:
+    """Else every status that a controller writes would be a reason to write the state."""
+    seen = {ref: replace(each, version="12") for ref, each in STATE.entries.items()}
+    read = parse_state(formatted(replace(STATE, entries=seen)))
+    assert {each.version for each in read.entries.values()} == {"12"}
+    assert read == STATE
+
+
 def test_the_state_before_the_first_pass_is_empty() -> None:
     """There is no ConfigMap, so there is no resourceVersion to insist on."""
     assert parse_state(None) == State()

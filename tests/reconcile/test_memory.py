@@ -92,6 +92,19 @@ def test_what_another_made_meanwhile_and_keeps_is_not_remembered(world: World) -
     assert MAP not in world.state().entries
 
 
+def test_versions_are_written_along_only(world: World) -> None:
+    """What a controller wrote is no reason to write the state; when there is one, it is remembered."""
+    world.run(TREE, "c1")
+    world.cluster.edit(MAP, ("f:metadata", "f:annotations", "f:seen"), "yes", manager="controller")
+    world.run(TREE, "c1")
+    assert world.writes == []
+    assert world.state().entries[MAP].version != world.cluster.objects[MAP]["metadata"]["resourceVersion"]
+
+    world.run(make_tree(REDIS | {"new": [make_config_map("new", service="new")]}), "c2")
+
+    assert world.state().entries[MAP].version == world.cluster.objects[MAP]["metadata"]["resourceVersion"]
+
+
 def test_what_could_not_be_made_is_not_remembered(world: World) -> None:
     """It was refused, so it is not there."""
     refuse(world, "ConfigMap/home/redis")

@@ -3,7 +3,7 @@
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.inventory import Entry, State
-from jsorc_gitops.reconcile.observe import Observation, list_pods, observe_tree
+from jsorc_gitops.reconcile.observe import FEW, Observation, list_pods, observe_tree
 from tests.reconcile.builders import (
     Body,
     make_body,
@@ -67,6 +67,27 @@ def test_what_is_nowhere_is_not_live(world: World) -> None:
     """Asked for, and not there: that is known, not unread."""
     observed = observe(world, make_config_map("a"))
     assert (observed.live, observed.unread) == ({}, {})
+
+
+def test_where_many_are_missing_their_names_are_listed(world: World) -> None:
+    """A first pass would ask for each to hear that there is none; what is there without our label is found."""
+    bodies = [make_config_map(f"map-{number}") for number in range(FEW + 2)]
+    world.cluster.put({**bodies[7], "metadata": {"name": "map-7", "namespace": "home"}})
+    observed = observe(world, *bodies)
+    assert world.log == ["list ConfigMap", "list ConfigMap", "get ConfigMap/home/map-7"]
+    assert [*observed.live] == [make_ref("ConfigMap", "map-7")]
+
+
+def test_where_names_may_not_be_listed_each_is_asked_for(world: World) -> None:
+    """The answer of each says whether it is there, or may not be read."""
+    bodies = [make_config_map(f"map-{number}") for number in range(FEW + 2)]
+    world.cluster.put(bodies[7])
+    world.hooks.before = lambda verb, what: (
+        ClusterError("no", status=500) if (verb, what) == ("list", "ConfigMap/home") else None
+    )
+    observed = observe(world, *bodies)
+    assert world.log[2:] == [f"get ConfigMap/home/map-{number}" for number in range(FEW + 2) if number != 7]
+    assert ([*observed.live], observed.unread) == ([make_ref("ConfigMap", "map-7")], {})
 
 
 def test_the_inventorys_kinds_are_read_too(world: World) -> None:

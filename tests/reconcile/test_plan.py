@@ -1,5 +1,7 @@
 """plan: what becomes of an object of the tree, and what is sent for it."""
 
+from dataclasses import replace
+
 import pytest
 
 from jsorc_gitops.model.objects import TREE_LABEL, Manifest
@@ -53,6 +55,32 @@ def test_what_somebody_deleted_is_created_again_and_said_so() -> None:
     """The inventory knows it was there."""
     step = plan(None, entry_of(OURS))
     assert (step.action, step.reason) == (Action.CREATE, "deleted by somebody since the last pass")
+
+
+def test_what_is_at_the_version_that_we_left_is_not_looked_at() -> None:
+    """Equal versions are equal objects, so a fingerprint that does not fit tells of no change."""
+    entry = replace(entry_of(OURS), version=OURS["metadata"]["resourceVersion"])
+    garbled = replace(entry, fingerprint=entry.fingerprint[:16] + "0" * 16)
+    assert plan(OURS, garbled).action is Action.UNCHANGED
+    assert plan(OURS, replace(garbled, version="another")).action is Action.CONFIGURE
+
+
+def test_a_version_says_nothing_of_git() -> None:
+    """Git says something else of the very object that we left."""
+    entry = replace(entry_of(OURS), version=OURS["metadata"]["resourceVersion"])
+    changed = make_manifest(make_config_map("settings", service="redis", key="other"))
+    assert plan(OURS, entry, manifest=changed).action is Action.CONFIGURE
+
+
+def test_a_version_says_nothing_of_what_git_says_of_a_secret() -> None:
+    """Its data is in no digest, so it is compared whatever the version is."""
+    body = make_body("Secret", "login", service="redis", data={"password": "b25l"})
+    live = make_live(body, own_entry({"f:data": {}}), labels=MARKS)
+    manifest = make_manifest(body)
+    entry = replace(entry_of(live, manifest), version=live["metadata"]["resourceVersion"])
+    assert plan(live, entry, manifest=manifest).action is Action.UNCHANGED
+    changed = make_manifest({**body, "data": {"password": "dHdv"}})
+    assert plan(live, entry, manifest=changed).action is Action.CONFIGURE
 
 
 def test_a_creation_that_a_killed_pass_left_pending_is_new() -> None:

@@ -1,6 +1,7 @@
 """Everything outside one pass, in memory, with one log of all that is asked and done."""
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 
 from jsorc_gitops.errors import ClusterError, LeaseHeldError
@@ -132,6 +133,8 @@ class World:
         self.history = FakeHistory(self.log)
         self.lease = FakeLease(self.log, self.cluster)
         self.clock = FakeClock(self.log)
+        self.waits: list[str] = []
+        self.told: list[Report] = []
         self.cluster.put(make_body("Namespace", HOME, namespace=""))
 
     def run(
@@ -139,6 +142,7 @@ class World:
     ) -> Report:
         """One pass; its own log alone is left."""
         self.log.clear()
+        self.told.clear()
         return reconcile(tree, revision, self.doors(jaseci=jaseci), options or Options())
 
     def doors(self, *, jaseci: bool = True) -> Doors:
@@ -148,7 +152,14 @@ class World:
             lease=self.lease,
             clock=self.clock,
             jaseci=self.jaseci if jaseci else None,
+            waiting=self.wait,
+            tell=self.told.append,
         )
+
+    def wait(self, what: str) -> AbstractContextManager[None]:
+        """Remembers what is waited for."""
+        self.waits.append(what)
+        return nullcontext()
 
     def make_pass(self, tree: Tree, revision: str = "c1", options: Options | None = None) -> Pass:
         """What the rooms of reconcile are handed, for tests of one of them."""
