@@ -14,7 +14,7 @@ test: lint
 	$(VENV)/bin/python -m pytest
 
 test-fast: $(INSTALLED)
-	$(VENV)/bin/python -m pytest -q -m "not real"
+	$(VENV)/bin/python -m pytest -q -m "not real and not slow"
 
 bench-render: $(INSTALLED)
 	@$(VENV)/bin/python -m bench.render

@@ -141,6 +141,7 @@ def test_checker(spoil: Any, complaint: str) -> None:
         check_objects(objects, list_objects(10))
 
 
+@pytest.mark.slow
 def test_chains(bench: RenderBench) -> None:
     """One command runs all of jsorc's chains: first, unchanged, changed, unlinted, committed; and checks them."""
     chains = make_chains(bench, without=frozenset({"kapitan", "kadet", "kustomize"}))

@@ -43,8 +43,10 @@ class _Request:
 
     @property
     def is_harmless(self) -> bool:
-        """Whether it may be done twice: a read or a dry-run."""
-        return self.is_read or "dryRun=" in self.target
+        """Whether it changes nothing, so that it may be done twice: a read or a dry-run."""
+        # Of a deletion with a body the API server reads nothing else.
+        asked = self.body if self.method == "DELETE" else self.target
+        return self.is_read or "dryRun" in asked
 
 
 class _Line(urllib3.connection.HTTPSConnection):
@@ -114,15 +116,11 @@ class Connection:
         latter. A server that was there and takes no connections is restarting: nothing was sent, so it is
         waited for. Not `patient`, nothing is waited for.
         """
-        if (
-            self._read_only
-            and method != "GET"
-            and "dryRun" not in ((body if method == "DELETE" else query) or {})
-        ):
-            raise ValueError(f"{method} {path} would write, and this connection is read-only")
         target = f"{path}?{urlencode(query)}" if query else path
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": _USER_AGENT}
         request = _Request(method=method, path=path, target=target, headers=headers, body=body)
+        if self._read_only and not request.is_harmless:
+            raise ValueError(f"{method} {path} would write, and this connection is read-only")
         give_up, renewed = monotonic() + (PATIENCE if patient else 0), False
         attempts = count()
         broken: urllib3.exceptions.HTTPError | None

@@ -24,6 +24,21 @@ def is_secret(ref: ObjectRef) -> bool:
     return ref.group_kind == ("", "Secret")
 
 
+def encode_strings(body: Body) -> Body:
+    """A Secret with its stringData as data, which is how the server keeps it; other objects as they are.
+
+    Server-side apply takes the two for different fields: by stringData a key would be taken from others without
+    a conflict, and would stay when git drops it.
+    """
+    if (body["apiVersion"], body["kind"]) != ("v1", "Secret") or "stringData" not in body:
+        return body
+    encoded = {
+        key: base64.b64encode(str(text).encode()).decode() for key, text in (body["stringData"] or {}).items()
+    }
+    rest = {key: value for key, value in body.items() if key != "stringData"}
+    return {**rest, "data": {**(body.get("data") or {}), **encoded}}
+
+
 def mask_value(value: Any, key: bytes) -> str:
     """'masked:1f0c…' for a text, for bytes, or for what is wrong in a Secret (a number, a mapping).
 

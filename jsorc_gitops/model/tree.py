@@ -135,11 +135,14 @@ def _find_settings(manifests: Mapping[ObjectRef, Manifest], tree: str, *, where:
         raise TreeError(f"{where}: the settings record {settings_name(tree)} is missing; run jsorc render")
     try:
         data = json.loads(_data(manifests[ref], "settings.json"))
-        version, settings = data["version"], data["settings"]
+        if data["version"] != SETTINGS_VERSION:
+            raise TreeError(
+                f"{where}: {ref} has version {data['version']}, this jsorc reads {SETTINGS_VERSION}; "
+                "use the jsorc that rendered it, or a newer one"
+            )
+        settings = data["settings"]
     except (ValueError, KeyError, TypeError) as error:
         raise TreeError(f"{where}: {ref} holds no settings; run jsorc render") from error
-    if version != SETTINGS_VERSION:
-        raise TreeError(f"{where}: {ref} has version {version}, this jsorc reads {SETTINGS_VERSION}")
     return parse_settings(format_yaml(settings), source=str(ref))
 
 

@@ -3,12 +3,13 @@
 A service with an object that is refused keeps all its objects of the stage as they are; the others go on.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import STAGE_DEFINITIONS, Body, ObjectRef, compute_stage, sort_key
+from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.plan import Action, Step, diff_live, is_going, is_stale, plan_object
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.prepare import Prepared, dry_run
@@ -78,14 +79,28 @@ def _apply_stage(run: Pass, steps: Sequence[Step], intend: Intend) -> list[Outco
 def replan(run: Pass, step: Step, live: Body | None) -> Step:
     """The step again, on what the object is now."""
     assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
+    # Flux or Argo CD may be who wrote in between.
+    keeper = find_keepers(run.cluster, {step.ref: live}).get(step.ref, "") if live else ""
     same = live and step.live and live["metadata"]["uid"] == step.live["metadata"]["uid"]
-    if live and same:
+    if live and same and not keeper:
         # What cannot be changed now may be by then; what is going away never comes back.
         action = Action.CONFIGURE if step.action is Action.RECREATE else step.action
         return replace(step, live=live, action=Action.RECREATE if is_going(live) else action)
     return plan_object(
-        step.manifest, live, None, part_of=run.part_of, policy=step.policy, adopt=run.options.adopt
+        step.manifest,
+        live,
+        None,
+        part_of=run.part_of,
+        policy=step.policy,
+        adopt=run.options.adopt,
+        keeper=keeper,
     )
+
+
+def find_held(results: Iterable[ObjectResult]) -> dict[str, str]:
+    """The services of which an object of the stage failed, and what the others of theirs are told."""
+    broken = {each.service for each in results if each.is_bad} - {""}
+    return {each: f"left as it is, because others of {each} failed" for each in broken}
 
 
 def _wait_established(run: Pass, outcomes: Sequence[Outcome]) -> None:
@@ -136,18 +151,14 @@ def _apply_once(
             stale.append(step)
         else:
             outcomes.append(_fail(step, str(answer)))
-    broken = {each.step.service for each in outcomes if each.result.is_bad} - {""}
+    held = find_held(each.result for each in outcomes)
     outcomes += [
         _settle(replace(each.step, action=Action.UNCHANGED, reason="")) for each in prepared if not each.needed
     ]
     needed = [each for each in prepared if each.needed]
-    outcomes += [
-        _fail(each.step, f"left as it is, because others of {each.step.service} failed")
-        for each in needed
-        if each.step.service in broken
-    ]
+    outcomes += [_fail(each.step, held[each.step.service]) for each in needed if each.step.service in held]
     run.doors.lease.check()
-    ready = [each for each in needed if each.step.service not in broken]
+    ready = [each for each in needed if each.step.service not in held]
     written, stale_writes = _write(run, ready, intend, last=last)
     return outcomes + written, stale + stale_writes
 

@@ -19,7 +19,7 @@ from jsorc_gitops.reconcile.guards import (
 )
 from jsorc_gitops.reconcile.inventory import Entry, State, compute_applyset_id
 from jsorc_gitops.reconcile.judge import judge_health, reset_services
-from jsorc_gitops.reconcile.memory import read_state, write_pending, write_settled
+from jsorc_gitops.reconcile.memory import write_pending, write_settled
 from jsorc_gitops.reconcile.observe import Observation, observe_tree
 from jsorc_gitops.reconcile.plan import Action, Step, make_apply_body, plan_object
 from jsorc_gitops.reconcile.plan_prune import PrunePlan
@@ -27,6 +27,7 @@ from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.preview import preview_prune, preview_steps
 from jsorc_gitops.reconcile.pruner import find_prune, prune_objects
 from jsorc_gitops.reconcile.report import ObjectResult, Report, make_result
+from jsorc_gitops.reconcile.storage import read_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

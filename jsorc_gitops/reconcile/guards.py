@@ -5,10 +5,10 @@ from jsorc_gitops.model.layout import compute_folder, settings_name
 from jsorc_gitops.model.objects import Manifest, ObjectRef
 from jsorc_gitops.model.tree import PRUNE_TRAILER
 from jsorc_gitops.reconcile.inventory import State, find_part_of
-from jsorc_gitops.reconcile.memory import read_state
 from jsorc_gitops.reconcile.observe import Observation
 from jsorc_gitops.reconcile.plan_prune import EVERYTHING
 from jsorc_gitops.reconcile.ports import Pass
+from jsorc_gitops.reconcile.storage import read_state
 
 
 def check_cluster(run: Pass) -> None:

@@ -1,37 +1,30 @@
-"""Reads and writes what jsorc remembers in the cluster between passes: the state and the ledger of a tree."""
+"""What jsorc remembers in the cluster between passes, and when it is written: the state and the ledger."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
-from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.objects import Body, ObjectRef
+from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.applier import Outcome
-from jsorc_gitops.reconcile.inventory import Entry, State, format_state, parse_state, state_name
+from jsorc_gitops.reconcile.inventory import Entry, State
 from jsorc_gitops.reconcile.ledger import Ledger, format_ledger, ledger_name, parse_ledger
 from jsorc_gitops.reconcile.ownership import compute_fingerprint
 from jsorc_gitops.reconcile.plan import Action, Step
 from jsorc_gitops.reconcile.plan_prune import PrunePlan
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.report import ObjectResult
-
-
-def read_state(run: Pass, *, namespace: str = "") -> State:
-    """The tree's state in a namespace, its home by default.
-
-    Raises ClusterError, or FormatError where the state is of a newer jsorc or broken.
-    """
-    return parse_state(_get_config_map(run, state_name(run.tree.name), namespace or run.namespace))
+from jsorc_gitops.reconcile.storage import get_config_maps, write_config_map, write_state
 
 
 def read_ledger(run: Pass) -> Ledger:
     """Raises ClusterError, or FormatError where the ledger is of a newer jsorc or broken."""
-    return parse_ledger(_get_config_map(run, ledger_name(run.tree.name), run.namespace))
+    (body,) = get_config_maps(run, [ledger_name(run.tree.name)], run.namespace)
+    return parse_ledger(body)
 
 
 def write_ledger(run: Pass, ledger: Ledger) -> Ledger:
     """Write the ledger if nobody else has since it was read; raises ClusterError."""
     body = format_ledger(ledger, tree=run.tree.name, namespace=run.namespace)
-    return replace(ledger, resource_version=_write(run, body, exists=bool(ledger.resource_version)))
+    return replace(ledger, resource_version=write_config_map(run, body, exists=bool(ledger.resource_version)))
 
 
 def write_pending(run: Pass, state: State, steps: Sequence[Step], prune: PrunePlan) -> State:
@@ -42,7 +35,7 @@ def write_pending(run: Pass, state: State, steps: Sequence[Step], prune: PrunePl
             entries[step.ref] = Entry(ref=step.ref, service=step.service, pending=step.action)
     if entries == state.entries:
         return state
-    return _write_state(run, replace(state, revision=_next_revision(run, state, prune), entries=entries))
+    return write_state(run, replace(state, revision=_next_revision(run, state, prune), entries=entries))
 
 
 def write_settled(
@@ -76,7 +69,7 @@ def write_settled(
         state = replace(state, audited=run.doors.clock.now().isoformat(timespec="seconds"))
     if entries != state.entries or not state.resource_version or ends or audited or goes_back:
         revision = _next_revision(run, state, prune)
-        _write_state(run, replace(state, revision=revision, settled=settled, entries=entries))
+        write_state(run, replace(state, revision=revision, settled=settled, entries=entries))
 
 
 def _next_revision(run: Pass, state: State, prune: PrunePlan) -> str:
@@ -90,7 +83,7 @@ def _compute_entries(
     entries = dict(before)
     for outcome in outcomes:
         step = outcome.step
-        if outcome.result.is_bad:
+        if outcome.result.is_bad or step.action is Action.YIELD:
             pending = step.ref in entries and not entries[step.ref].uid
             # A write without an answer may have been carried out, so it stays expected.
             if pending and not outcome.uncertain:
@@ -99,7 +92,7 @@ def _compute_entries(
             version = outcome.live["metadata"]["resourceVersion"]
             if entries[step.ref].version != version:
                 entries[step.ref] = replace(entries[step.ref], version=version)
-        elif outcome.live is not None and step.manifest is not None and step.action is not Action.YIELD:
+        elif outcome.live is not None and step.manifest is not None:
             entry = Entry(
                 ref=step.ref,
                 service=step.service,
@@ -115,29 +108,3 @@ def _compute_entries(
                 entry = replace(entry, takes=known.takes, taken_in=known.taken_in, yielded=step.entry.yielded)
             entries[step.ref] = entry
     return entries
-
-
-def _get_config_map(run: Pass, name: str, namespace: str) -> Body | None:
-    ref = ObjectRef(group="", kind="ConfigMap", namespace=namespace, name=name)
-    (answer,) = run.cluster.get_objects([("v1", ref)])
-    if isinstance(answer, ClusterError):
-        raise answer
-    return answer
-
-
-def _write_state(run: Pass, state: State) -> State:
-    body = format_state(state, tree=run.tree.name, namespace=run.namespace)
-    return replace(state, resource_version=_write(run, body, exists=bool(state.resource_version)))
-
-
-def _write(run: Pass, body: Body, *, exists: bool) -> str:
-    """Write a ConfigMap and return its new resourceVersion."""
-    run.doors.lease.check()
-    try:
-        written = run.cluster.replace_object(body) if exists else run.cluster.create_object(body)
-    except ClusterError:
-        # Another pass that took over meanwhile is why it was written.
-        run.doors.lease.check()
-        raise
-    version: str = written["metadata"]["resourceVersion"]
-    return version

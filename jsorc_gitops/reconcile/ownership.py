@@ -5,7 +5,6 @@ managedFields hold, per manager, a set in the notation of structured-merge-diff:
 https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
 
-import base64
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from jsorc_gitops.model.digests import hash_body, hash_value
+from jsorc_gitops.model.masks import encode_strings
 from jsorc_gitops.model.objects import Body, Manifest
 from jsorc_gitops.model.policy import DEFAULT, ApplyPolicy
 
@@ -108,10 +108,7 @@ def holds_git_data(manifest: Manifest, live: Body) -> bool:
     """Whether a Secret holds the data that git says; of other kinds the fingerprint tells all."""
     if manifest.ref.group_kind != _SECRET:
         return True
-    said = dict(manifest.body.get("data") or {})
-    for key, text in (manifest.body.get("stringData") or {}).items():
-        said[key] = base64.b64encode(str(text).encode()).decode()
-    held = live.get("data") or {}
+    said, held = encode_strings(manifest.body).get("data") or {}, live.get("data") or {}
     return all(held.get(key) == value for key, value in said.items())
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.masks import encode_strings
 from jsorc_gitops.model.objects import ApplyRequest, Body
 from jsorc_gitops.reconcile.immutable import PROBE, find_fixed, find_hazard, is_address_taken
 from jsorc_gitops.reconcile.migration import find_losses, make_migration
@@ -100,7 +101,8 @@ def dry_run_deletions(cluster: Cluster, steps: Sequence[Step]) -> list[ClusterEr
 
 def _ask(step: Step) -> _Question:
     assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
-    return _Question(step=step, body=_cut(step.manifest.body, step.entry.yielded if step.entry else ()))
+    body = encode_strings(step.manifest.body)
+    return _Question(step=step, body=_cut(body, step.entry.yielded if step.entry else ()))
 
 
 def _make_request(question: _Question, *, part_of: str, dry_run: bool) -> ApplyRequest:

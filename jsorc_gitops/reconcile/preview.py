@@ -8,7 +8,7 @@ from typing import Any
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.masks import is_secret, mask_secret
 from jsorc_gitops.model.objects import STAGE_DEFINITIONS, Body, Manifest, ObjectRef, compute_stage, sort_key
-from jsorc_gitops.reconcile.applier import ASKED, ATTEMPTS, replan
+from jsorc_gitops.reconcile.applier import ASKED, ATTEMPTS, find_held, replan
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.observe import Observation
 from jsorc_gitops.reconcile.ownership import MASK
@@ -96,10 +96,10 @@ def _preview_stage(run: Pass, steps: Sequence[Step], coming: _Coming) -> list[Ob
             results.append(_judge(run, step, answers[step.ref], coming))
         else:
             results.append(make_result(step))
-    broken = {each.service for each in results if each.is_bad} - {""}
+    held = find_held(results)
     return [
-        replace(each, error=f"left as it is, because others of {each.service} failed")
-        if each.service in broken and each.action in ASKED and not each.is_bad
+        replace(each, error=held[each.service])
+        if each.service in held and each.action in ASKED and not each.is_bad
         else each
         for each in results
     ]

@@ -39,9 +39,9 @@ def compute_rules(tree: Tree, find: FindResource) -> dict[str, list[dict[str, An
     """
     rules: dict[str, set[Rule]] = defaultdict(set)
     home = tree.settings.namespace
-    for resource in ("configmaps", "leases"):
-        group = "coordination.k8s.io" if resource == "leases" else ""
-        rules[home] |= {Rule(group, resource, "", verb) for verb in ("get", "create", "update")}
+    rules[home] |= {Rule("coordination.k8s.io", "leases", "", verb) for verb in ("get", "create", "update")}
+    # The state's, too, which may be continued in ConfigMaps that come and go under ever new names.
+    rules[home] |= {Rule("", "configmaps", "", verb) for verb in ("get", "list", "create", "update", "delete")}
     for record in tree.records.values():
         for ref in record.workloads:
             rules[ref.namespace].add(Rule("", "pods", "", "list"))

@@ -16,7 +16,10 @@ from jsorc_gitops.render.storage import check_claim, check_volume
 from jsorc_gitops.render.workloads import check_deployment, check_job, check_pod, check_stateful_set
 
 _SEALED = "it is immutable by its own word; give the changed one another name"
-_STUCK = "an apply takes no key of stringData away: it stays until somebody deletes it; keys of data go"
+_STUCK = (
+    "stays until somebody deletes it, unless jsorc reconcile applies it: kubectl, Flux and Argo CD take no key "
+    "of stringData away, only keys of data"
+)
 _STORED = (
     "the server refuses to drop the version in which it stores objects; store another one, keep this one with "
     "served: false, migrate, and take it out of status.storedVersions first"

@@ -10,6 +10,8 @@ from tests.adapters.git_http import FETCH, PUSH
 from tests.adapters.team import Team, change, make_config
 from tests.render.worktree import Worktree
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def mine(team: Team) -> Worktree:

@@ -11,6 +11,8 @@ from tests.adapters.git_http import FETCH
 from tests.adapters.team import Team, change, make_config
 from tests.render.worktree import Worktree
 
+pytestmark = pytest.mark.slow
+
 
 def render(work: Worktree, *consents: str) -> BranchRenderer:
     """Render to the branch `live`, and commit."""

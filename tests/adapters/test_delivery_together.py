@@ -9,10 +9,14 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
+import pytest
+
 from jsorc_gitops.model.layout import FOLDER
 from tests.adapters.delivering import Renderer
 from tests.adapters.team import Team, change, make_config
 from tests.render.worktree import Worktree
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 SERVICES = [f"s{number}" for number in range(10)]

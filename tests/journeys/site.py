@@ -105,7 +105,7 @@ class Site:
         assert read_members(self.tree) == expected
         inventory = read_inventory(self.tree)
         assert Counter(inventory.keys()) == expected
-        assert {row.get("pending", "") for row in inventory.values()} == {""}
+        assert {entry.pending for entry in inventory.values()} == {""}
         found = self._read()
         assert {name: found[name] for name in self.content.values} == self.content.values
 

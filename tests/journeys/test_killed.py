@@ -1,16 +1,14 @@
 """Kill -9 at every write of a pass, on a real API server and a real Jaseci: what the next pass makes of it."""
 
-import base64
-import gzip
 import json
 import signal
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from jsorc_gitops.reconcile.inventory import Entry, parse_state
 from tests.controlplane.proxy import Cut, Fault, Proxy, Request
 from tests.controlplane.server import ControlPlane
 from tests.jaseci import proxy as wire
@@ -151,10 +149,9 @@ def read_members(tree: Tree) -> Counter[str]:
     return Counter(f"{each['kind']}/{each['metadata']['name']}" for each in listed["items"])
 
 
-def read_inventory(tree: Tree) -> dict[str, dict[str, Any]]:
-    body = tree.read("configmap", "jsorc.state.default")
-    rows = json.loads(gzip.decompress(base64.b64decode(body["binaryData"]["inventory.json.gz"])))
-    return {f"{row['kind']}/{row['name']}": row for row in rows if row["kind"] != "Namespace"}
+def read_inventory(tree: Tree) -> dict[str, Entry]:
+    entries = parse_state(tree.read("configmap", "jsorc.state.default")).entries
+    return {f"{ref.kind}/{ref.name}": each for ref, each in entries.items() if ref.kind != "Namespace"}
 
 
 def check_converged(tree: Tree) -> None:
@@ -165,7 +162,7 @@ def check_converged(tree: Tree) -> None:
     assert read_members(tree) == Counter(expected)
     inventory = read_inventory(tree)
     assert sorted(inventory) == sorted(expected)
-    assert {row.get("pending", "") for row in inventory.values()} == {""}
+    assert {each.pending for each in inventory.values()} == {""}
     assert tree.read("configmap", "sealed")["data"] == {"a": "2"}
     [container] = tree.read("deployment", "web")["spec"]["template"]["spec"]["containers"]
     assert container["image"] == "web:2"

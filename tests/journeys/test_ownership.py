@@ -9,6 +9,7 @@ import pytest
 from kubernetes import config
 from kubernetes.client import ApiClient, CoreV1Api
 
+from tests.controlplane.proxy import Proxy, Request
 from tests.controlplane.server import ControlPlane
 from tests.journeys.scratch import Done, Scratch
 from tests.waiting import wait_until
@@ -289,6 +290,42 @@ def test_adoption_migrates_what_former_managers_set(tree: Tree, make: Any, by: s
     assert tree.data() == {"color": "blue"}
 
 
+def test_a_secret_in_clear_is_no_loss(tree: Tree) -> None:
+    """What git says as stringData lies as data in the cluster: adoption loses only what git does not say."""
+    client: ApiClient = config.new_client_from_config(str(tree.scratch.controlplane.kubeconfig))
+    with client:
+        body = {"metadata": {"name": "login"}, "stringData": {"user": "a", "password": "b", "extra": "c"}}
+        CoreV1Api(client).create_namespaced_secret(tree.namespace, body)
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {user: a, password: b}\n"
+    tree.say(text, plainSecrets="allow")
+
+    foreseen = tree.reconcile("--adopt", "--dry-run")
+    done = tree.reconcile("--adopt")
+
+    for each in (foreseen, done):
+        assert each.code == 0, each.output
+        assert ".data.extra: " in each.output
+        assert not {".data.user", ".data.password"} & set(each.output.replace(":", " ").split())
+    assert tree.read("secret", "login")["data"] == {"user": "YQ==", "password": "Yg=="}
+    assert is_calm(tree.reconcile())
+
+
+def test_what_git_says_in_clear_is_owned_as_data(tree: Tree) -> None:
+    """A key that git drops goes, and one that another controller sets is refused as any field is."""
+    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {user: a, password: b}\n"
+    tree.say(text, plainSecrets="allow")
+    assert tree.reconcile().code == 0
+    tree.say(text.replace(", password: b", ""), plainSecrets="allow")
+    assert tree.reconcile().code == 0
+    assert tree.read("secret", "login")["data"] == {"user": "YQ=="}
+    tree.kubectl("patch", "--field-manager=operator", "secret/login", "-p", '{"data": {"user": "Yw=="}}')
+
+    done = tree.reconcile()
+
+    assert done.code == 1
+    assert ".data.user is set by operator to '***', git says '***'" in done.output
+
+
 def test_helm_later_is_unknown(tree: Tree) -> None:
     """Migration is done once: who goes on writing is refused like anybody else."""
     make_as_helm(tree)
@@ -410,6 +447,29 @@ def test_what_it_takes_over_later_is_left_to_it(web: Tree, make: Any) -> None:
     assert f"yielded: {keeper} applies it" in done.output
     assert f"yielded: {keeper} applies it; left alone" in pruned.output
     assert web.data()["color"] == "red"
+
+
+@GITOPS
+@pytest.mark.parametrize("anew", [False, True], ids=["as it is", "made anew"])
+@pytest.mark.usefixtures("gitops")
+def test_what_it_takes_over_in_mid_pass_is_left_to_it(web: Tree, make: Any, *, anew: bool) -> None:
+    """Between the plan and the dry-run: planned anew, it is yielded like one that was kept before."""
+    web.say(WEB, SETTINGS.replace("blue", "green"))
+    told = []
+
+    def take_over(_: Request) -> None:
+        if anew:
+            web.kubectl("delete", "configmap/settings")
+        told.append(f"ConfigMap/{web.namespace}/settings yielded: {keep(web, make)} applies it")
+
+    with Proxy(web.scratch.controlplane) as proxy:
+        proxy.misbehave(take_over, match="PATCH .*/configmaps/settings", times=1)
+        done = web.reconcile("--adopt", "--kubeconfig", str(proxy.kubeconfig_for()))
+
+    assert done.code == 0, done.output
+    assert told[0] in done.output
+    assert web.data()["color"] == "red"
+    assert told[0] in web.reconcile().output
 
 
 @GITOPS

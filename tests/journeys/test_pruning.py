@@ -1,13 +1,11 @@
 """What leaves git leaves the cluster, on a real API server: held back by finalizers, and brought back by git."""
 
-import base64
-import gzip
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from jsorc_gitops.reconcile.inventory import parse_state
 from tests.controlplane.server import ControlPlane
 from tests.journeys.test_ownership import SETTINGS, WEB, Tree, is_calm
 
@@ -56,9 +54,8 @@ def find_id(tree: Tree) -> str:
 
 
 def list_inventory(tree: Tree) -> set[str]:
-    body = tree.read("configmap", "jsorc.state.default")
-    rows = json.loads(gzip.decompress(base64.b64decode(body["binaryData"]["inventory.json.gz"])))
-    return {f"{row['kind']}/{row['name']}" for row in rows if row["kind"] != "Namespace"}
+    entries = parse_state(tree.read("configmap", "jsorc.state.default")).entries
+    return {f"{ref.kind}/{ref.name}" for ref in entries if ref.kind != "Namespace"}
 
 
 def test_what_finalizers_hold_is_told(held: Tree) -> None:

@@ -8,10 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jsorc_gitops.model.masks import decode_data, is_secret, mask_manifests, mask_secret, mask_value
+from jsorc_gitops.model.masks import (
+    decode_data,
+    encode_strings,
+    is_secret,
+    mask_manifests,
+    mask_secret,
+    mask_value,
+)
 from tests.model.builders import index, make_manifest
 
 KEY = b"one key"
+BARE = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "login"}}
 VALUES = st.recursive(
     st.booleans() | st.integers() | st.text(),
     lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(), below, max_size=3),
@@ -121,3 +129,23 @@ def test_nothing_gets_through(place: Callable[[Any], Any], value: Any, field: st
     masked = mask(**{field: place(value)})[field]
     values = list(masked.values()) if isinstance(masked, dict) else [masked]
     assert all(each is None or each.startswith("masked:") for each in values)
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ({"stringData": {"a": "1"}}, {"data": {"a": "MQ=="}}),
+        ({"data": {"a": "MQ==", "b": "Mg=="}, "stringData": {"a": "3"}}, {"data": {"a": "Mw==", "b": "Mg=="}}),
+        ({"data": {"a": "MQ=="}}, {"data": {"a": "MQ=="}}),
+        ({"data": None, "stringData": None}, {"data": {}}),
+    ],
+)
+def test_string_data_is_sent_as_data(said: dict[str, Any], sent: dict[str, Any]) -> None:
+    """And counts more where both say a key, as on the server."""
+    assert encode_strings(BARE | said) == BARE | sent
+
+
+def test_other_kinds_may_have_a_field_of_that_name() -> None:
+    """What it means there is not ours to know."""
+    body = BARE | {"apiVersion": "example.com/v1", "stringData": {"a": "1"}}
+    assert encode_strings(body) == body

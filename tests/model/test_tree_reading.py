@@ -106,7 +106,12 @@ def test_a_service_without_a_record_is_refused(files: dict[str, str]) -> None:
             "kind: [S",
             "rendered/redis/Service.yaml:4: not valid YAML: while parsing a ",
         ),
-        ("settings.yaml", '"version": 1', '"version": 2', f"rendered: {NAMED} has version 2, this jsorc reads 1"),
+        (
+            "settings.yaml",
+            '"version": 1',
+            '"version": 2',
+            f"rendered: {NAMED} has version 2, this jsorc reads 1; use the jsorc",
+        ),
         (
             "settings.yaml",
             "settings.json: |",
@@ -125,7 +130,7 @@ def test_a_service_without_a_record_is_refused(files: dict[str, str]) -> None:
             "redis/record.yaml",
             '"version": 1',
             '"version": 2',
-            f"{RECORD}: the record has version 2, this jsorc reads 1",
+            f"{RECORD}: the record has version 2, this jsorc reads 1; use the jsorc",
         ),
         (
             "redis/record.yaml",
@@ -142,6 +147,16 @@ def test_a_broken_tree_is_refused(files: dict[str, str], path: str, old: str, ne
     files[path] = files[path].replace(old, new)
 
     assert complaint(files).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "named"), [("settings.yaml", "settings", NAMED), ("redis/record.yaml", "reset", RECORD)]
+)
+def test_a_newer_format_is_told_whatever_it_holds(files: dict[str, str], path: str, key: str, named: str) -> None:
+    """What it calls things is not looked at before its version is."""
+    files[path] = files[path].replace('"version": 1', '"version": 2').replace(f'"{key}":', '"other":')
+    assert named in complaint(files)
+    assert "has version 2, this jsorc reads 1; use the jsorc that rendered it, or a newer one" in complaint(files)
 
 
 def test_the_digest_is_of_the_meaning(files: dict[str, str]) -> None:

@@ -108,7 +108,7 @@ def test_a_dry_run_audits_as_the_pass_would(world: World) -> None:
 def test_the_state_keeps_it() -> None:
     """As one more key within version 1, which an older jsorc passes over; without it, it was never audited."""
     audited = "2026-11-26T12:00:00+00:00"
-    body = format_state(State(audited=audited, resource_version="1"), tree="default", namespace="home")
-    bare = format_state(State(resource_version="1"), tree="default", namespace="home")
+    body, _ = format_state(State(audited=audited, resource_version="1"), tree="default", namespace="home")
+    bare, _ = format_state(State(resource_version="1"), tree="default", namespace="home")
     assert parse_state(body).audited == audited
     assert (parse_state(bare).audited, "audited" in bare["data"]["state.json"]) == ("", False)

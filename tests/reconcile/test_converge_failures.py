@@ -95,7 +95,7 @@ def test_a_newer_state_is_left_alone(world: World) -> None:
     """What it means is not ours to guess, so nothing is written, and the lease is given back."""
     world.run(TREE)
     ref = make_ref("ConfigMap", "jsorc.state.default")
-    world.cluster.objects[ref]["data"] = {"state.json": '{"version": 2}'}
+    world.cluster.objects[ref]["data"] = {"state.json": '{"version": 99}'}
     with pytest.raises(FormatError, match="newer jsorc"):
         world.run(REDIS_ALONE, "c2")
     assert (world.writes, world.log[-1]) == ([], "lease release")

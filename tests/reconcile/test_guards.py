@@ -36,7 +36,9 @@ def test_another_repositorys_tree_is_no_move(world: World) -> None:
 def test_a_former_home_that_cannot_be_read_is_none(world: World) -> None:
     """A state of a newer jsorc, for one, in a namespace that is none of ours: the pass goes on."""
     world.run(REDIS_ALONE)
-    world.cluster.objects[make_ref("ConfigMap", "jsorc.state.default")]["data"] = {"state.json": '{"version": 2}'}
+    world.cluster.objects[make_ref("ConfigMap", "jsorc.state.default")]["data"] = {
+        "state.json": '{"version": 99}'
+    }
     world.cluster.put(make_body("Namespace", "elsewhere", namespace=""))
     report = world.run(make_tree({"task": TASK}, namespace="elsewhere"))
     assert (report.warnings, report.errors) == ((), ())

@@ -35,7 +35,9 @@ STATE = State(
 
 
 def formatted(state: State = STATE) -> dict[str, Any]:
-    return format_state(state, tree="default", namespace="home")
+    body, parts = format_state(state, tree="default", namespace="home")
+    assert parts == []
+    return body
 
 
 def test_a_state_is_read_back_as_it_was_written() -> None:
@@ -112,7 +114,7 @@ def test_every_tree_in_every_namespace_is_its_own_set(tree: str, namespace: str)
 def test_the_annotations_say_what_the_set_contains() -> None:
     """By these kubectl finds members; the parent's own namespace is not additional."""
     assert formatted()["metadata"]["annotations"] == {
-        "applyset.kubernetes.io/tooling": "jsorc/v1",
+        "applyset.kubernetes.io/tooling": "jsorc/v2",
         "applyset.kubernetes.io/contains-group-kinds": (
             "ClusterRole.rbac.authorization.k8s.io,ConfigMap,Deployment.apps,Service"
         ),
@@ -125,6 +127,7 @@ def pack(value: Any) -> str:
 
 
 GOOD = formatted()["binaryData"]["inventory.json.gz"]
+COLUMNS = json.loads(gzip.decompress(base64.b64decode(GOOD)))
 BENT = bytearray(base64.b64decode(GOOD))
 BENT[12] ^= 0xFF
 
@@ -137,6 +140,9 @@ BENT[12] ^= 0xFF
         ("state.json", "{}"),
         ("state.json", '{"version": "one"}'),
         ("state.json", '{"version": 1, "revision": "a"}'),
+        ("state.json", '{"version": 2, "revision": "a"}'),
+        ("state.json", '{"version": 0, "revision": "a", "settled": "a"}'),
+        ("state.json", '{"version": 2, "revision": "a", "settled": "a", "continued": 2}'),
         ("state.json", None),
         ("inventory.json.gz", "no base64!"),
         ("inventory.json.gz", base64.b64encode(b"no gzip").decode()),
@@ -145,6 +151,9 @@ BENT[12] ^= 0xFF
         ("inventory.json.gz", pack([["too", "short"]])),
         ("inventory.json.gz", pack({"no": "list"})),
         ("inventory.json.gz", pack([1])),
+        ("inventory.json.gz", pack(COLUMNS | {"uid": []})),
+        ("inventory.json.gz", pack(COLUMNS | {"rare": {"4": {}}})),
+        ("inventory.json.gz", pack(COLUMNS | {"rare": []})),
         ("inventory.json.gz", None),
     ],
 )
@@ -169,6 +178,43 @@ def test_a_state_without_a_part_is_refused(part: str) -> None:
 def test_a_newer_state_is_refused_and_both_versions_named() -> None:
     """A newer jsorc wrote it; what it means is not to be guessed."""
     body = formatted()
-    body["data"]["state.json"] = json.dumps({"version": 2, "anything": "else"})
-    with pytest.raises(FormatError, match="has version 2, this jsorc reads up to 1; use a newer jsorc"):
+    body["data"]["state.json"] = json.dumps({"version": 3, "anything": "else"})
+    with pytest.raises(FormatError, match="has version 3, this jsorc reads up to 2; use a newer jsorc"):
         parse_state(body)
+
+
+VERSION_1 = """
+H4sIAAAAAAACA5WQMW7DMAxF78LZFZB0CbSmS4cuXQ0PtEU7hGVJkOQEaeC7l06K2mmGoBwE8kkU/2d5gS76MYAGKKBnZyTbe9dy94FBkMOB
+UsCGhB/8QD9IKpQ0UTzy9S6S4SRk5PkHOV82UrXsOoohsstC2ychDRl7SqAvoAxmVAj6dbpR9+5Ab7YFnJmsIZlSltDq+dk8SNdQVVOx2MEQ
+0mLpjYL154FEx70nsmnl6UT1natfQw9eBARyRpgUTSTMBOvxscZG4ZgPPvIXZvZO9buk2K/WbMeUKX56S39ELYKua9VHptOTbW8fFNI/A6bq
+G3OWe8EOAgAA
+"""
+
+
+def test_a_state_of_version_1_is_read() -> None:
+    """As it was written before the inventory had columns: an object for each entry, these three."""
+    summary = {
+        "version": 1,
+        "tree": "default",
+        "revision": "a",
+        "settled": "b",
+        "audited": "2026-11-23T12:00:00Z",
+    }
+    body = {
+        "metadata": {"name": "jsorc.state.default", "namespace": "home", "resourceVersion": "7"},
+        "data": {"state.json": json.dumps(summary)},
+        "binaryData": {"inventory.json.gz": VERSION_1.replace("\n", "")},
+    }
+    taken = replace(
+        entry(make_ref("ConfigMap", "a")), takes={".data.a": 3}, taken_in=12, yielded=(("f:data", "f:b"),)
+    )
+    begun = Entry(ref=make_ref("Deployment", "web", group="apps", namespace="else"), service="", pending="create")
+    role = make_ref("ClusterRole", "redis:view", group="rbac.authorization.k8s.io", namespace="")
+    entries = (taken, begun, entry(role, uid="uid-2", fingerprint="e" * 48))
+    assert parse_state(body) == State(
+        revision="a",
+        settled="b",
+        audited="2026-11-23T12:00:00Z",
+        entries={each.ref: each for each in entries},
+        resource_version="7",
+    )

@@ -4,8 +4,10 @@ import pytest
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.reconcile.inventory import State
-from jsorc_gitops.reconcile.memory import read_state, write_ledger
-from tests.reconcile.builders import make_config_map, make_ref, make_tree
+from jsorc_gitops.reconcile.memory import write_ledger
+from jsorc_gitops.reconcile.plan import Action
+from jsorc_gitops.reconcile.storage import read_state
+from tests.reconcile.builders import make_body, make_config_map, make_ref, make_tree
 from tests.reconcile.world import World
 
 REDIS = {"redis": [make_config_map("redis", service="redis")]}
@@ -69,6 +71,25 @@ def test_after_a_pass_the_state_is_exact(world: World) -> None:
     }
     assert all(each.fingerprint for each in state.entries.values())
     assert (state.revision, state.settled) == ("c1", "c1")
+
+
+def test_what_another_made_meanwhile_and_keeps_is_not_remembered(world: World) -> None:
+    """It was expected, and is Flux's now."""
+    flux = "kustomize.toolkit.fluxcd.io"
+    world.cluster.served.add((f"{flux}/v1", "Kustomization"))
+    inventory = {"entries": [{"id": "home_redis__ConfigMap"}]}
+    world.cluster.put(make_body("Kustomization", "app", apiVersion=f"{flux}/v1", status={"inventory": inventory}))
+    theirs = make_config_map("redis")
+    theirs["metadata"]["labels"] = {f"{flux}/name": "app", f"{flux}/namespace": "home"}
+
+    def appear(verb: str, what: str) -> None:
+        if (verb, what) == ("dry-run", "ConfigMap/home/redis") and MAP not in world.cluster.objects:
+            world.cluster.put(theirs, manager="kustomize-controller")
+
+    world.hooks.before = appear
+    report = world.run(TREE, "c1")
+    assert [each.action for each in report.objects if each.ref == MAP] == [Action.YIELD]
+    assert MAP not in world.state().entries
 
 
 def test_versions_are_written_along_only(world: World) -> None:

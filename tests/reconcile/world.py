@@ -8,7 +8,7 @@ from jsorc_gitops.errors import ClusterError, LeaseHeldError
 from jsorc_gitops.model.jaseci import Answer, ServiceState
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.converge import reconcile
-from jsorc_gitops.reconcile.inventory import State, parse_state, state_name
+from jsorc_gitops.reconcile.inventory import State, find_parts, parse_state, state_name
 from jsorc_gitops.reconcile.ledger import Ledger, ledger_name, parse_ledger
 from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.report import Report
@@ -198,7 +198,9 @@ class World:
         return [line for line in self.log if line.split()[0] in WRITES]
 
     def state(self) -> State:
-        return parse_state(self.cluster.objects.get(make_ref("ConfigMap", state_name("default"))))
+        body = self.cluster.objects.get(make_ref("ConfigMap", state_name("default")))
+        parts = find_parts(body) if body else []
+        return parse_state(body, [self.cluster.objects.get(make_ref("ConfigMap", each)) for each in parts])
 
     def ledger(self) -> Ledger:
         return parse_ledger(self.cluster.objects.get(make_ref("ConfigMap", ledger_name("default"))))
