@@ -91,7 +91,7 @@ def compute_fingerprint(manifest: Manifest, live: Body) -> str:
         return compute_digest(manifest) + hash_value([metadata["uid"], metadata["resourceVersion"]])[:16]
     entry = find_own_entry(live)
     fields = entry.get("fieldsV1", {}) if entry else {}
-    return compute_digest(manifest) + hash_value(extract_values(fields, live))[:16]
+    return compute_digest(manifest) + hash_value(list_values(fields, live))[:16]
 
 
 def compute_digest(manifest: Manifest) -> str:
@@ -121,22 +121,33 @@ def find_own_entry(live: Body) -> Mapping[str, Any] | None:
     return None
 
 
-def extract_values(fields: Mapping[str, Any], value: Any) -> Any:
-    """The part of a value that a field set covers, by its keys; a set with no fields below covers all of it.
+def list_values(fields: Mapping[str, Any], value: Any) -> list[Any]:
+    """What a field set covers of a value, in a row: each key, then what stands there, or how many are below.
 
-    Written for speed: a pass asks it of every object that somebody touched, be it for its status alone.
+    No fields cover all of it. In a row, since a pass computes it of every object that somebody touched, be it for
+    its status alone: nested and sorted it would take twice as long.
     """
-    inner = {}
+    found: list[Any] = []
+    if fields:
+        _collect(fields, value, found)
+    return found or [value]
+
+
+def _collect(fields: Mapping[str, Any], value: Any, found: list[Any]) -> None:
     for key, below in fields.items():
         if key[:2] == "f:":
-            found = value.get(key[2:]) if isinstance(value, dict) else None
+            inner = value.get(key[2:]) if isinstance(value, dict) else None
         elif key == ".":
             # That the thing itself is ours, too; alone, it stands for all of it.
-            found = value if len(fields) == 1 else None
+            inner = value if len(fields) == 1 else None
         else:
-            found = _step(key, value)
-        inner[key] = extract_values(below, found) if below else found
-    return inner or value
+            inner = _step(key, value)
+        found.append(key)
+        if below:
+            found.append(len(below))
+            _collect(below, inner, found)
+        else:
+            found.append(inner)
 
 
 def find_owners(live: Body) -> dict[str, Owned]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from jsorc_gitops.reconcile.ownership import compute_fingerprint, extract_values
+from jsorc_gitops.reconcile.ownership import compute_fingerprint, list_values
 from tests.reconcile.builders import (
     Body,
     make_body,
@@ -146,38 +146,40 @@ def test_a_custom_kind_named_secret_is_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "value", "extracted"),
+    ("fields", "value", "listed"),
     [
-        ({}, {"a": 1}, {"a": 1}),
-        ({".": {}}, {"a": 1}, {".": {"a": 1}}),
-        ({"f:a": {}}, {"a": 1, "b": 2}, {"f:a": 1}),
-        ({".": {}, "f:a": {}}, {"a": 1, "b": 2}, {".": None, "f:a": 1}),
-        ({"f:a": {}}, {"b": 2}, {"f:a": None}),
-        ({"f:a": {"f:b": {}}}, {"a": "no mapping"}, {"f:a": {"f:b": None}}),
+        ({}, {"a": 1}, [{"a": 1}]),
+        ({".": {}}, {"a": 1}, [".", {"a": 1}]),
+        ({"f:a": {}}, {"a": 1, "b": 2}, ["f:a", 1]),
+        ({".": {}, "f:a": {}}, {"a": 1, "b": 2}, [".", None, "f:a", 1]),
+        ({"f:a": {}}, {"b": 2}, ["f:a", None]),
+        ({"f:a": {"f:b": {}}}, {"a": "no mapping"}, ["f:a", 1, "f:b", None]),
+        ({"f:a": {"f:b": {}}, "f:c": {}}, {"a": {"b": 1}, "c": 2}, ["f:a", 1, "f:b", 1, "f:c", 2]),
+        ({"f:a": {"f:b": {}, "f:c": {}}}, {"a": {"b": 1}, "c": 2}, ["f:a", 2, "f:b", 1, "f:c", None]),
         (
             {'k:{"name":"x"}': {"f:v": {}}},
             [{"name": "w", "v": 1}, {"name": "x", "v": 2}],
-            {'k:{"name":"x"}': {"f:v": 2}},
+            ['k:{"name":"x"}', 1, "f:v", 2],
         ),
         (
             {'k:{"name":"x"}': {".": {}}},
             [{"name": "x", "v": 2}],
-            {'k:{"name":"x"}': {".": {"name": "x", "v": 2}}},
+            ['k:{"name":"x"}', 1, ".", {"name": "x", "v": 2}],
         ),
-        ({'k:{"name":"x"}': {}}, [{"name": "w"}], {'k:{"name":"x"}': None}),
+        ({'k:{"name":"x"}': {}}, [{"name": "w"}], ['k:{"name":"x"}', None]),
         (
             {'k:{"port":80,"protocol":"TCP"}': {}},
             [{"port": 80}],
-            {'k:{"port":80,"protocol":"TCP"}': {"port": 80}},
+            ['k:{"port":80,"protocol":"TCP"}', {"port": 80}],
         ),
-        ({'k:{"port":80,"protocol":"UDP"}': {}}, [{"port": 80}], {'k:{"port":80,"protocol":"UDP"}': None}),
-        ({'v:"a"': {}}, ["b", "a"], {'v:"a"': "a"}),
-        ({'v:"a"': {}}, ["b"], {'v:"a"': None}),
-        ({"v:8080": {}}, [8080], {"v:8080": 8080}),
-        ({"i:1": {}}, ["a", "b"], {"i:1": "b"}),
-        ({"i:2": {}}, ["a", "b"], {"i:2": None}),
+        ({'k:{"port":80,"protocol":"UDP"}': {}}, [{"port": 80}], ['k:{"port":80,"protocol":"UDP"}', None]),
+        ({'v:"a"': {}}, ["b", "a"], ['v:"a"', "a"]),
+        ({'v:"a"': {}}, ["b"], ['v:"a"', None]),
+        ({"v:8080": {}}, [8080], ["v:8080", 8080]),
+        ({"i:1": {}}, ["a", "b"], ["i:1", "b"]),
+        ({"i:2": {}}, ["a", "b"], ["i:2", None]),
     ],
 )
-def test_values_under_a_field_set(fields: Body, value: Any, extracted: Any) -> None:
+def test_values_under_a_field_set(fields: Body, value: Any, listed: list[Any]) -> None:
     """Every notation of structured-merge-diff picks its part of the value."""
-    assert extract_values(fields, value) == extracted
+    assert list_values(fields, value) == listed
