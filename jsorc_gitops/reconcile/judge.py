@@ -83,7 +83,16 @@ class _Resets:
 
     def bring_up(self, record: ServiceRecord) -> ServiceVerdict:
         before = self._ask(record)
-        return judge_answer(record, before) or self._reset(record, before)
+        verdict = judge_answer(record, before)
+        try:
+            if verdict is None:
+                return self._reset(record, before)
+            if verdict.verdict is Verdict.RUNNING:
+                self._end_pending(record)
+        except (ClusterError, FormatError) as error:
+            reason = f"the ledger could not be kept: {error}"
+            return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=reason)
+        return verdict
 
     def look_at(self, record: ServiceRecord) -> ServiceVerdict:
         """Whether a service runs that others depend on, though it is not ours to reset."""
@@ -96,25 +105,31 @@ class _Resets:
             return self._jaseci.get_state(record.jaseci_name)
 
     def _reset(self, record: ServiceRecord, before: Answer) -> ServiceVerdict:
-        try:
-            failures = self._write(record.name, Outcome.PENDING, f"was {before.state}")
-            with self._run.doors.waiting(f"Jaseci to reset {record.jaseci_name}"):
-                refusal = self._jaseci.reset_service(record.jaseci_name)
-            after = None if refusal else self._ask(record)
-            verdict = judge_reset(record, before, refusal, after)
-            done = verdict.verdict is Verdict.RESET
-            outcome = Outcome.DONE if done else Outcome.FAILED
-            self._write(record.name, outcome, verdict.reason, failures=0 if done else failures + 1)
-        except (ClusterError, FormatError) as error:
-            reason = f"the ledger could not be kept: {error}"
-            return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=reason)
+        failures = self._write(record.name, Outcome.PENDING, f"was {before.state}")
+        with self._run.doors.waiting(f"Jaseci to reset {record.jaseci_name}"):
+            refusal = self._jaseci.reset_service(record.jaseci_name)
+        after = None if refusal else self._ask(record)
+        verdict = judge_reset(record, before, refusal, after)
+        done = verdict.verdict is Verdict.RESET
+        outcome = Outcome.DONE if done else Outcome.FAILED
+        self._write(record.name, outcome, verdict.reason, failures=0 if done else failures + 1)
         return verdict
+
+    def _end_pending(self, record: ServiceRecord) -> None:
+        """Write down that a service runs whose reset a killed pass had begun."""
+        before = self._read().entries.get(record.name)
+        if before and before.outcome is Outcome.PENDING:
+            self._write(record.name, Outcome.DONE, f"{before.reason}, found running by a later pass", failures=0)
+
+    def _read(self) -> Ledger:
+        if self._ledger is None:
+            self._ledger = read_ledger(self._run)
+        return self._ledger
 
     def _write(self, service: str, outcome: Outcome, reason: str, *, failures: int | None = None) -> int:
         """Write one entry; returns how many resets in a row have failed before."""
-        if self._ledger is None:
-            self._ledger = read_ledger(self._run)
-        before = self._ledger.entries.get(service)
+        ledger = self._read()
+        before = ledger.entries.get(service)
         if failures is None:
             failures = before.failures if before else 0
         if before and outcome is not Outcome.PENDING:
@@ -122,8 +137,7 @@ class _Resets:
         else:
             at = self._run.doors.clock.now().isoformat(timespec="seconds")
         entry = LedgerEntry(outcome=outcome, reason=reason, at=at, failures=failures)
-        ledger = replace(self._ledger, entries={**self._ledger.entries, service: entry})
-        self._ledger = write_ledger(self._run, ledger)
+        self._ledger = write_ledger(self._run, replace(ledger, entries={**ledger.entries, service: entry}))
         return failures
 
 

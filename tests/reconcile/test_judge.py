@@ -1,12 +1,13 @@
 """judge: when Jaseci is asked and told, and what the ledger says meanwhile."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.jaseci import ServiceState
-from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome
+from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome, format_ledger
 from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.reconcile.resets import Verdict
 from tests.reconcile.builders import make_config_map, make_deployment, make_ref, make_tree
@@ -59,10 +60,10 @@ def test_services_are_reset_in_their_order(world: World) -> None:
 
 
 def test_what_runs_is_asked_once_and_left_alone(world: World) -> None:
-    """The ledger is not even read."""
+    """The ledger is read once, since a killed pass may have left something there."""
     world.jaseci.states = {}
     assert verdicts(world.run(TREE)) == {"redis": Verdict.RUNNING, "task": Verdict.RUNNING}
-    assert asked(world) == ["state redis", "state task"]
+    assert asked(world) == ["state redis", "get ledger", "state task"]
 
 
 @pytest.mark.parametrize("state", [ServiceState.UNKNOWN, ServiceState.DISABLED])
@@ -126,6 +127,19 @@ def test_the_ledger_says_pending_before_and_done_after(world: World) -> None:
     assert (entry(world).outcome, entry(world).reason) == (Outcome.DONE, "was stopped, verified running")
     assert entry(world).at == pending.at
     assert datetime.fromisoformat(pending.at).tzinfo
+
+
+def test_a_reset_that_a_killed_pass_had_done_is_ended(world: World) -> None:
+    """The service runs, so it was reset; when that was begun stays, and it is written once."""
+    world.run(TREE)
+    done = entry(world)
+    killed = replace(done, outcome=Outcome.PENDING, reason="was stopped", failures=2)
+    ledger = replace(world.ledger(), entries={**world.ledger().entries, "redis": killed})
+    world.cluster.objects[LEDGER]["data"] = format_ledger(ledger, tree="default", namespace="home")["data"]
+    world.run(TREE)
+    assert entry(world) == replace(done, reason="was stopped, found running by a later pass")
+    world.run(TREE)
+    assert "replace ledger" not in asked(world)
 
 
 def test_every_reset_has_its_own_time(world: World) -> None:
