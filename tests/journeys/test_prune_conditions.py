@@ -1,4 +1,4 @@
-"""When nothing is pruned, each condition on a real API server with a real repository (docs/reconcile.md, Prune)."""
+"""When nothing is pruned: each condition on a real API server, with a real repository."""
 
 import json
 from collections.abc import Iterator
