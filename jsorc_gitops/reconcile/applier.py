@@ -9,20 +9,14 @@ from itertools import groupby
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import STAGE_DEFINITIONS, Body, ObjectRef, compute_stage, sort_key
-from jsorc_gitops.reconcile.neighbours import find_keepers
-from jsorc_gitops.reconcile.plan import Action, Step, diff_live, is_going, is_stale, plan_object
+from jsorc_gitops.reconcile.plan import Action, Step, diff_live, is_stale
 from jsorc_gitops.reconcile.ports import Pass
-from jsorc_gitops.reconcile.prepare import Prepared, dry_run
+from jsorc_gitops.reconcile.prepare import Prepared
 from jsorc_gitops.reconcile.recreate import delete_old
+from jsorc_gitops.reconcile.replan import ASKED, ATTEMPTS, Answer, ask_server
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
 
-# Controllers write status all the time, so a plan can be stale by the time it is carried out.
-ATTEMPTS = 5
-
 ESTABLISHED_SECONDS = 60
-
-# What the server is asked about before anything is written.
-ASKED = frozenset({Action.CREATE, Action.CONFIGURE, Action.ADOPT, Action.RECREATE})
 
 Settle = Callable[[Sequence["Outcome"]], None]  # hears what became of a stage
 Intend = Callable[[Sequence[Step]], None]  # writes down what is about to be deleted and made anew
@@ -58,43 +52,36 @@ def apply_steps(
 
 
 def _apply_stage(run: Pass, steps: Sequence[Step], intend: Intend) -> list[Outcome]:
-    """Apply the objects of one stage; steps that turn out stale are planned anew from the live object."""
-    outcomes: list[Outcome] = []
-    pending = list(steps)
+    """Apply the objects of one stage; steps whose writes turn out stale are asked about and written again."""
+    outcomes = [
+        _settle(step, known=step.action is Action.UNCHANGED) for step in steps if step.action not in ASKED
+    ]
+    pending = [step for step in steps if step.action in ASKED]
     for attempt in range(ATTEMPTS):
-        done, stale = _apply_once(run, pending, intend, last=attempt == ATTEMPTS - 1)
-        outcomes += done
-        pending = []
-        refs = [(step.manifest.api_version, step.ref) for step in stale if step.manifest]
-        for step, live in zip(stale, run.cluster.get_objects(refs) if refs else [], strict=True):
-            if isinstance(live, ClusterError):
-                outcomes.append(_fail(step, str(live)))
+        needed: list[Prepared] = []
+        for step, answer in ask_server(run, pending):
+            if isinstance(answer, Prepared) and answer.needed:
+                needed.append(answer)
             else:
-                pending.append(replan(run, step, live))
+                outcomes.append(_conclude(step, answer))
+        held = find_held(each.result for each in outcomes)
+        outcomes += [_fail(each.step, held[each.step.service]) for each in needed if each.step.service in held]
+        run.doors.lease.check()
+        ready = [each for each in needed if each.step.service not in held]
+        written, pending = _write(run, ready, intend, last=attempt == ATTEMPTS - 1)
+        outcomes += written
         if not pending:
             break
     return outcomes
 
 
-def replan(run: Pass, step: Step, live: Body | None) -> Step:
-    """The step again, on what the object is now."""
-    assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
-    # Flux or Argo CD may be who wrote in between.
-    keeper = find_keepers(run.cluster, {step.ref: live}).get(step.ref, "") if live else ""
-    same = live and step.live and live["metadata"]["uid"] == step.live["metadata"]["uid"]
-    if live and same and not keeper:
-        # What cannot be changed now may be by then; what is going away never comes back.
-        action = Action.CONFIGURE if step.action is Action.RECREATE else step.action
-        return replace(step, live=live, action=Action.RECREATE if is_going(live) else action)
-    return plan_object(
-        step.manifest,
-        live,
-        None,
-        part_of=run.part_of,
-        policy=step.policy,
-        adopt=run.options.adopt,
-        keeper=keeper,
-    )
+def _conclude(step: Step, answer: Answer) -> Outcome:
+    """What became of a step that nothing is written for."""
+    if isinstance(answer, ClusterError):
+        return _fail(step, str(answer))
+    if isinstance(answer, Prepared):
+        return _settle(replace(answer.step, action=Action.UNCHANGED, reason=""))
+    return _settle(answer)
 
 
 def find_held(results: Iterable[ObjectResult]) -> dict[str, str]:
@@ -130,37 +117,6 @@ def _is_established(answer: Body | ClusterError | None) -> bool:
         return False
     conditions = (answer.get("status") or {}).get("conditions") or ()
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
-
-
-def _apply_once(
-    run: Pass, steps: Sequence[Step], intend: Intend, *, last: bool
-) -> tuple[list[Outcome], list[Step]]:
-    """(what is settled, what was stale)."""
-    outcomes = [
-        _settle(step, known=step.action is Action.UNCHANGED) for step in steps if step.action not in ASKED
-    ]
-    asked = [step for step in steps if step.action in ASKED]
-    prepared: list[Prepared] = []
-    stale: list[Step] = []
-    for step, answer in zip(asked, dry_run(run.cluster, asked, part_of=run.part_of), strict=True):
-        if isinstance(answer, Prepared):
-            prepared.append(answer)
-        elif isinstance(answer, Step):
-            outcomes.append(_settle(answer))
-        elif is_stale(answer) and not last:
-            stale.append(step)
-        else:
-            outcomes.append(_fail(step, str(answer)))
-    held = find_held(each.result for each in outcomes)
-    outcomes += [
-        _settle(replace(each.step, action=Action.UNCHANGED, reason="")) for each in prepared if not each.needed
-    ]
-    needed = [each for each in prepared if each.needed]
-    outcomes += [_fail(each.step, held[each.step.service]) for each in needed if each.step.service in held]
-    run.doors.lease.check()
-    ready = [each for each in needed if each.step.service not in held]
-    written, stale_writes = _write(run, ready, intend, last=last)
-    return outcomes + written, stale + stale_writes
 
 
 def _write(

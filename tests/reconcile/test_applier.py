@@ -5,8 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.reconcile.applier import ATTEMPTS, Outcome, apply_steps
+from jsorc_gitops.reconcile.applier import Outcome, apply_steps
 from jsorc_gitops.reconcile.plan import Action, Step
+from jsorc_gitops.reconcile.replan import ATTEMPTS
 from tests.reconcile.builders import (
     Body,
     make_body,
@@ -122,6 +123,61 @@ def test_a_strangers_change_is_refused_with_field_owner_and_both_values(world: W
         ".spec.replicas is set by operator to 3, git says 1",
     )
     assert (world.writes, report.exit_code) == ([], 1)
+
+
+NEW_WEB = make_tree(
+    {
+        "web": [
+            make_deployment("web", service="web", image="image:2"),
+            make_config_map("web", service="web", key="new"),
+        ]
+    }
+)
+
+
+def test_a_refusal_holds_a_sibling_whose_plan_was_stale(world: World) -> None:
+    """It is asked about again, and then is no freer than it would have been."""
+    world.run(WEB_TREE)
+    edit(world, "operator")
+    sibling = make_ref("ConfigMap", "web")
+
+    def note() -> None:
+        world.cluster.edit(sibling, ("metadata", "annotations", "note"), "now", manager="controller")
+
+    on(world, "dry-run", str(sibling), note)
+    report = world.run(NEW_WEB)
+    told = next(each for each in report.objects if each.ref == sibling)
+    assert (told.error, world.writes) == ("left as it is, because others of web failed", [])
+
+
+def test_a_plan_that_is_refused_once_it_is_made_anew_holds_its_siblings(world: World) -> None:
+    """Nothing of a stage is written before all of it has an answer that is not stale."""
+    world.run(WEB_TREE)
+
+    def take() -> None:
+        world.cluster.edit(WEB, ("spec", "template", "spec", "containers"), "theirs", manager="operator")
+
+    on(world, "dry-run", str(WEB), take)
+    report = world.run(NEW_WEB)
+    assert next(each for each in report.objects if each.ref == WEB).action is Action.REFUSE
+    assert world.writes == []
+
+
+def test_a_refusal_holds_a_sibling_whose_write_was_stale(world: World) -> None:
+    """What failed in writing is remembered for what is still to be written of its service."""
+    world.run(WEB_TREE)
+    sibling = make_ref("ConfigMap", "web")
+
+    def change(verb: str, what: str) -> ClusterError | None:
+        if (verb, what) == ("apply", str(sibling)):
+            world.cluster.edit(sibling, ("metadata", "annotations", "note"), "now", manager="controller")
+        return ClusterError("no room", status=403) if (verb, what) == ("apply", str(WEB)) else None
+
+    world.hooks.before = change
+    report = world.run(NEW_WEB)
+    errors = {each.ref: each.error for each in report.objects if each.is_bad}
+    assert errors == {WEB: "no room", sibling: "left as it is, because others of web failed"}
+    assert world.cluster.objects[sibling]["data"] == {"key": "value"}
 
 
 def test_a_strangers_field_is_not_overridden_beside_a_persons(world: World) -> None:
