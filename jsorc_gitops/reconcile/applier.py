@@ -1,6 +1,6 @@
 """Brings objects into the cluster, stage by stage: all dry-runs of a stage first, then its writes.
 
-A service with an object that is refused keeps all its objects of the stage as they are; the others go on.
+A service with an object that is refused keeps its others of this stage and later ones as they are.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -43,7 +43,7 @@ def apply_steps(
     outcomes: list[Outcome] = []
     ordered = sorted(steps, key=lambda step: sort_key(step.ref))
     for stage, group in groupby(ordered, key=lambda step: compute_stage(step.ref)):
-        done = _apply_stage(run, list(group), intend)
+        done = _apply_stage(run, list(group), intend, outcomes)
         outcomes += done
         settle(done)
         if stage == STAGE_DEFINITIONS:
@@ -51,7 +51,7 @@ def apply_steps(
     return outcomes
 
 
-def _apply_stage(run: Pass, steps: Sequence[Step], intend: Intend) -> list[Outcome]:
+def _apply_stage(run: Pass, steps: Sequence[Step], intend: Intend, earlier: Sequence[Outcome]) -> list[Outcome]:
     """Apply the objects of one stage; steps whose writes turn out stale are asked about and written again."""
     outcomes = [
         _settle(step, known=step.action is Action.UNCHANGED) for step in steps if step.action not in ASKED
@@ -64,7 +64,7 @@ def _apply_stage(run: Pass, steps: Sequence[Step], intend: Intend) -> list[Outco
                 needed.append(answer)
             else:
                 outcomes.append(_conclude(step, answer))
-        held = find_held(each.result for each in outcomes)
+        held = find_held(each.result for each in (*earlier, *outcomes))
         outcomes += [_fail(each.step, held[each.step.service]) for each in needed if each.step.service in held]
         run.doors.lease.check()
         ready = [each for each in needed if each.step.service not in held]
@@ -85,7 +85,7 @@ def _conclude(step: Step, answer: Answer) -> Outcome:
 
 
 def find_held(results: Iterable[ObjectResult]) -> dict[str, str]:
-    """The services of which an object of the stage failed, and what the others of theirs are told."""
+    """The services of which an object failed, in this stage or an earlier one, and what their others are told."""
     broken = {each.service for each in results if each.is_bad} - {""}
     return {each: f"left as it is, because others of {each} failed" for each in broken}
 

@@ -45,7 +45,7 @@ def preview_steps(run: Pass, steps: Sequence[Step]) -> list[ObjectResult]:
     coming = _Coming()
     ordered = sorted(steps, key=lambda step: sort_key(step.ref))
     for stage, group in groupby(ordered, key=lambda step: compute_stage(step.ref)):
-        results += _preview_stage(run, list(group), coming)
+        results += _preview_stage(run, list(group), coming, results)
         if stage == STAGE_DEFINITIONS:
             coming = _find_coming(results, steps)
     return results
@@ -81,7 +81,9 @@ def _find_defined(definition: Manifest) -> tuple[str, str]:
     return spec.get("group", ""), (spec.get("names") or {}).get("kind", "")
 
 
-def _preview_stage(run: Pass, steps: Sequence[Step], coming: _Coming) -> list[ObjectResult]:
+def _preview_stage(
+    run: Pass, steps: Sequence[Step], coming: _Coming, earlier: Sequence[ObjectResult]
+) -> list[ObjectResult]:
     asked = [step for step in steps if step.action in ASKED]
     early = {step.ref: what for step in asked if (what := coming.explain(run, step))}
     found = ask_server(run, [step for step in asked if step.ref not in early])
@@ -96,7 +98,7 @@ def _preview_stage(run: Pass, steps: Sequence[Step], coming: _Coming) -> list[Ob
             results.append(_judge(run, *answers[step.ref], coming))
         else:
             results.append(make_result(step))
-    held = find_held(results)
+    held = find_held([*earlier, *results])
     return [
         replace(each, error=held[each.service])
         if each.service in held and each.action in ASKED and not each.is_bad

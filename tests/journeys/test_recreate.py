@@ -317,4 +317,7 @@ def test_a_sibling_that_is_refused_in_the_end(tree: Tree) -> None:
 
     assert (done.code, uid_of(tree, "configmap")) == (1, before)
     assert f"Deployment/{tree.namespace}/web refused: " in done.output
-    assert f"ConfigMap/{tree.namespace}/web not recreated: left as it is, because others of app failed" in done.output
+    assert (
+        f"ConfigMap/{tree.namespace}/web not recreated: left as it is, because others of app failed"
+        in done.output
+    )

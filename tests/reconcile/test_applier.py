@@ -7,6 +7,7 @@ import pytest
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.reconcile.applier import Outcome, apply_steps
 from jsorc_gitops.reconcile.plan import Action, Step
+from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.replan import ATTEMPTS
 from tests.reconcile.builders import (
     Body,
@@ -178,6 +179,20 @@ def test_a_refusal_holds_a_sibling_whose_write_was_stale(world: World) -> None:
     errors = {each.ref: each.error for each in report.objects if each.is_bad}
     assert errors == {WEB: "no room", sibling: "left as it is, because others of web failed"}
     assert world.cluster.objects[sibling]["data"] == {"key": "value"}
+
+
+def test_a_refusal_holds_the_later_stages_of_its_service(world: World) -> None:
+    """A webhook that nobody serves would have the requests of all others fail; other services go on."""
+    kind = "ValidatingWebhookConfiguration"
+    world.cluster.served.add(("v1", kind))
+    world.cluster.put(make_deployment("web"), "operator")
+    hooks = {name: make_body(kind, name, service=name, namespace="") for name in ("web", "other")}
+    tree = make_tree({"web": [make_deployment("web", service="web"), hooks["web"]], "other": [hooks["other"]]})
+    for dry_run in (True, False):
+        report = world.run(tree, "c1", Options(dry_run=dry_run))
+        told = {each.ref.name: each.error for each in report.objects if each.ref.kind == kind}
+        assert told == {"web": "left as it is, because others of web failed", "other": ""}
+    assert world.names(kind) == ["other"]
 
 
 def test_a_strangers_field_is_not_overridden_beside_a_persons(world: World) -> None:
