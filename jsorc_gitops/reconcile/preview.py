@@ -7,7 +7,7 @@ from typing import Any
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.masks import is_secret, mask_secret
-from jsorc_gitops.model.objects import STAGE_DEFINITIONS, Body, Manifest, compute_stage, sort_key
+from jsorc_gitops.model.objects import Body, Manifest, compute_stage, sort_key
 from jsorc_gitops.reconcile.applier import find_held
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.observe import Observation
@@ -25,16 +25,20 @@ _MADE = frozenset({Action.CREATE, Action.RECREATE})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Coming:
-    """What the first stage brings that is not there for the dry-runs of later ones."""
+    """What the earlier stages bring that is not there for the dry-runs of later ones."""
 
     namespaces: Collection[str] = frozenset()
     kinds: Collection[tuple[str, str]] = frozenset()  # defined anew, or otherwise than now
+    made: frozenset[tuple[str, str, str]] = frozenset()  # kind, namespace and name of each object
 
     def explain(self, run: Pass, step: Step) -> str:
         """Why the server cannot be asked about a step; "" where it can."""
         assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
         if step.ref.namespace in self.namespaces:
             return f"namespace {step.ref.namespace}"
+        missing = self.made & _find_needs(step.manifest) if step.ref.group_kind == ("", "Pod") else ()
+        if missing:
+            return ", ".join(sorted(f"{kind} {name}" for kind, _, name in missing))
         unserved = not run.cluster.serves(step.manifest.api_version, step.ref.kind)
         return f"the kind {step.ref.kind}" if unserved and step.ref.group_kind in self.kinds else ""
 
@@ -42,12 +46,9 @@ class _Coming:
 def preview_steps(run: Pass, steps: Sequence[Step]) -> list[ObjectResult]:
     """What applying all steps would come to, in the order of a pass."""
     results: list[ObjectResult] = []
-    coming = _Coming()
     ordered = sorted(steps, key=lambda step: sort_key(step.ref))
-    for stage, group in groupby(ordered, key=lambda step: compute_stage(step.ref)):
-        results += _preview_stage(run, list(group), coming, results)
-        if stage == STAGE_DEFINITIONS:
-            coming = _find_coming(results, steps)
+    for _, group in groupby(ordered, key=lambda step: compute_stage(step.ref)):
+        results += _preview_stage(run, list(group), _find_coming(results, steps), results)
     return results
 
 
@@ -73,7 +74,18 @@ def _find_coming(results: Sequence[ObjectResult], steps: Sequence[Step]) -> _Com
             for each in steps
             if each.manifest and each.ref.kind == "CustomResourceDefinition" and each.ref in written
         },
+        made=frozenset((ref.kind, ref.namespace, ref.name) for ref, action in written.items() if action in _MADE),
     )
+
+
+def _find_needs(pod: Manifest) -> set[tuple[str, str, str]]:
+    """What the server looks for before it takes a Pod."""
+    spec = pod.body.get("spec") or {}
+    return {
+        ("ServiceAccount", pod.ref.namespace, spec.get("serviceAccountName", "")),
+        ("PriorityClass", "", spec.get("priorityClassName", "")),
+        ("RuntimeClass", "", spec.get("runtimeClassName", "")),
+    }
 
 
 def _find_defined(definition: Manifest) -> tuple[str, str]:
