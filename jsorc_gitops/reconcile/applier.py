@@ -47,7 +47,7 @@ def apply_steps(
         outcomes += done
         settle(done)
         if stage == STAGE_DEFINITIONS:
-            _wait_established(run, done)
+            _wait_served(run, done)
     return outcomes
 
 
@@ -90,26 +90,34 @@ def find_held(results: Iterable[ObjectResult]) -> dict[str, str]:
     return {each: f"left as it is, because others of {each} failed" for each in broken}
 
 
-def _wait_established(run: Pass, outcomes: Sequence[Outcome]) -> None:
+def _wait_served(run: Pass, outcomes: Sequence[Outcome]) -> None:
+    """Until the definitions that were written are established and served; those of a minute later are not."""
     written = [
-        each.step
+        each
         for each in outcomes
-        if each.step.ref.kind == "CustomResourceDefinition" and each.result.action is not Action.UNCHANGED
+        if each.step.ref.kind == "CustomResourceDefinition"
+        and each.result.action is not Action.UNCHANGED
+        and not each.result.is_bad
     ]
-    refs = [(step.manifest.api_version, step.ref) for step in written if step.manifest]
-    if refs:
-        with run.doors.waiting(f"{', '.join(str(ref) for _, ref in refs)} to be established"):
-            _poll_established(run, refs)
-        run.cluster.read_discovery()
+    if not written:
+        return
+    with run.doors.waiting(f"{', '.join(str(each.step.ref) for each in written)} to be established"):
+        deadline = run.doors.clock.monotonic() + ESTABLISHED_SECONDS
+        while not _are_served(run, written) and run.doors.clock.monotonic() < deadline:
+            run.doors.clock.sleep(0.1)
 
 
-def _poll_established(run: Pass, refs: Sequence[tuple[str, ObjectRef]]) -> None:
-    deadline = run.doors.clock.monotonic() + ESTABLISHED_SECONDS
-    while refs and run.doors.clock.monotonic() < deadline:
-        answers = run.cluster.get_objects(refs)
-        refs = [ref for ref, answer in zip(refs, answers, strict=True) if not _is_established(answer)]
-        if refs:
-            run.doors.clock.sleep(0.2)
+def _are_served(run: Pass, written: Sequence[Outcome]) -> bool:
+    """Whether discovery, which is read anew, has what they define: it follows their status some 30 ms later."""
+    definitions = [(each.step.ref, each.live) for each in written if each.live is not None]
+    answers = run.cluster.get_objects([(live["apiVersion"], ref) for ref, live in definitions])
+    run.cluster.read_discovery()
+    return all(map(_is_established, answers)) and all(
+        run.cluster.serves(f"{spec['group']}/{version['name']}", spec["names"]["kind"])
+        for spec in (live["spec"] for _, live in definitions)
+        for version in spec.get("versions", ())
+        if version["served"]
+    )
 
 
 def _is_established(answer: Body | ClusterError | None) -> bool:

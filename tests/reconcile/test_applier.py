@@ -28,7 +28,11 @@ DEFINITION = make_body(
     "widgets",
     namespace="",
     apiVersion="apiextensions.k8s.io/v1",
-    spec={"group": "example.com", "names": {"kind": "Widget"}},
+    spec={
+        "group": "example.com",
+        "names": {"kind": "Widget"},
+        "versions": [{"name": "v1", "served": True}, {"name": "v0", "served": False}],
+    },
 )
 WIDGET = make_body("Widget", "a", apiVersion="example.com/v1")
 
@@ -87,7 +91,22 @@ def test_a_definition_that_is_never_established_is_not_waited_for_for_ever(world
     world.cluster.stuck = {"widgets"}
     definition, widget = apply(world, make_step(WIDGET), make_step(DEFINITION))
     assert (definition.result.error, widget.result.error) == ("", "the API server serves no Widget")
-    assert 60 / 0.2 - 2 < world.log.count("sleep") < 60 / 0.2 + 2
+    assert 60 / 0.1 - 2 < world.log.count("sleep") < 60 / 0.1 + 2
+
+
+def test_discovery_is_read_until_it_has_what_is_established(world: World) -> None:
+    """It follows some milliseconds later, and an object of the kind must not fail for that."""
+    world.cluster.lag = 2
+    outcomes = apply(world, make_step(WIDGET), make_step(DEFINITION))
+    assert [each.result.error for each in outcomes] == ["", ""]
+    assert world.log.count("sleep") == 2
+
+
+def test_a_definition_that_failed_is_not_waited_for(world: World) -> None:
+    """It would never be there."""
+    world.hooks.before = lambda verb, _: ClusterError("no room", status=403) if verb == "dry-run" else None
+    apply(world, make_step(DEFINITION))
+    assert world.log.count("sleep") == 0
 
 
 def test_an_unchanged_definition_is_not_waited_for(world: World) -> None:
