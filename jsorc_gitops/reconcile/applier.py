@@ -19,7 +19,7 @@ from jsorc_gitops.reconcile.report import ObjectResult, make_result
 ESTABLISHED_SECONDS = 60
 
 Settle = Callable[[Sequence["Outcome"]], None]  # hears what became of a stage
-Intend = Callable[[Sequence[Step]], None]  # writes down what is about to be deleted and made anew
+Intend = Callable[[Sequence[Step]], None]  # writes down what is about to be made, if it is not yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,9 +131,11 @@ def _write(
     run: Pass, needed: Sequence[Prepared], intend: Intend, *, last: bool
 ) -> tuple[list[Outcome], list[Step]]:
     outcomes = []
+    if needed:
+        # What was deleted meanwhile, or is to be, is made without the uid that the state knows.
+        intend([each.step for each in needed])
     failed: dict[ObjectRef, ClusterError] = _migrate(run, needed)
     if doomed := [each for each in needed if each.step.action is Action.RECREATE]:
-        intend([each.step for each in doomed])
         failed |= delete_old(run, [each.step for each in doomed])
     sent = [each for each in needed if each.step.ref not in failed]
     answers = run.cluster.apply_objects([each.request for each in sent]) if sent else []
