@@ -222,10 +222,13 @@ def is_list(body: Body) -> bool:
 
 
 def compute_stage(ref: ObjectRef) -> int:
-    """In which stage of a pass the object is applied (DESIGN §4): definitions, classes, objects, webhooks."""
+    """In which stage of a pass the object is applied (DESIGN §4): definitions, classes, objects, webhooks.
+
+    A ServiceAccount goes with the classes, since the dry-run of a Pod looks for both.
+    """
     if ref.kind in {"Namespace", "CustomResourceDefinition"}:
         return STAGE_DEFINITIONS
-    if ref.kind.endswith("Class"):
+    if ref.kind.endswith("Class") or ref.kind == "ServiceAccount":
         return STAGE_CLASSES
     if ref.kind.endswith("WebhookConfiguration"):
         return STAGE_WEBHOOKS

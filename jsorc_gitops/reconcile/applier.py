@@ -1,6 +1,6 @@
 """Brings objects into the cluster, stage by stage: all dry-runs of a stage first, then its writes.
 
-A service with an object that is refused keeps all its objects of the stage as they are; the others go on.
+A service with an object that is refused keeps its others of this stage and later ones as they are.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -9,23 +9,17 @@ from itertools import groupby
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import STAGE_DEFINITIONS, Body, ObjectRef, compute_stage, sort_key
-from jsorc_gitops.reconcile.neighbours import find_keepers
-from jsorc_gitops.reconcile.plan import Action, Step, diff_live, is_going, is_stale, plan_object
+from jsorc_gitops.reconcile.plan import Action, Step, diff_live, is_stale
 from jsorc_gitops.reconcile.ports import Pass
-from jsorc_gitops.reconcile.prepare import Prepared, dry_run
+from jsorc_gitops.reconcile.prepare import Prepared
 from jsorc_gitops.reconcile.recreate import delete_old
+from jsorc_gitops.reconcile.replan import ASKED, ATTEMPTS, Answer, ask_server
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
-
-# Controllers write status all the time, so a plan can be stale by the time it is carried out.
-ATTEMPTS = 5
 
 ESTABLISHED_SECONDS = 60
 
-# What the server is asked about before anything is written.
-ASKED = frozenset({Action.CREATE, Action.CONFIGURE, Action.ADOPT, Action.RECREATE})
-
 Settle = Callable[[Sequence["Outcome"]], None]  # hears what became of a stage
-Intend = Callable[[Sequence[Step]], None]  # writes down what is about to be deleted and made anew
+Intend = Callable[[Sequence[Step]], None]  # writes down what is about to be made, if it is not yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,80 +43,81 @@ def apply_steps(
     outcomes: list[Outcome] = []
     ordered = sorted(steps, key=lambda step: sort_key(step.ref))
     for stage, group in groupby(ordered, key=lambda step: compute_stage(step.ref)):
-        done = _apply_stage(run, list(group), intend)
+        done = _apply_stage(run, list(group), intend, outcomes)
         outcomes += done
         settle(done)
         if stage == STAGE_DEFINITIONS:
-            _wait_established(run, done)
+            _wait_served(run, done)
     return outcomes
 
 
-def _apply_stage(run: Pass, steps: Sequence[Step], intend: Intend) -> list[Outcome]:
-    """Apply the objects of one stage; steps that turn out stale are planned anew from the live object."""
-    outcomes: list[Outcome] = []
-    pending = list(steps)
+def _apply_stage(run: Pass, steps: Sequence[Step], intend: Intend, earlier: Sequence[Outcome]) -> list[Outcome]:
+    """Apply the objects of one stage; steps whose writes turn out stale are asked about and written again."""
+    outcomes = [
+        _settle(step, known=step.action is Action.UNCHANGED) for step in steps if step.action not in ASKED
+    ]
+    pending = [step for step in steps if step.action in ASKED]
     for attempt in range(ATTEMPTS):
-        done, stale = _apply_once(run, pending, intend, last=attempt == ATTEMPTS - 1)
-        outcomes += done
-        pending = []
-        refs = [(step.manifest.api_version, step.ref) for step in stale if step.manifest]
-        for step, live in zip(stale, run.cluster.get_objects(refs) if refs else [], strict=True):
-            if isinstance(live, ClusterError):
-                outcomes.append(_fail(step, str(live)))
+        needed: list[Prepared] = []
+        for step, answer in ask_server(run, pending):
+            if isinstance(answer, Prepared) and answer.needed:
+                needed.append(answer)
             else:
-                pending.append(replan(run, step, live))
+                outcomes.append(_conclude(step, answer))
+        held = find_held(each.result for each in (*earlier, *outcomes))
+        outcomes += [_fail(each.step, held[each.step.service]) for each in needed if each.step.service in held]
+        run.doors.lease.check()
+        ready = [each for each in needed if each.step.service not in held]
+        written, pending = _write(run, ready, intend, last=attempt == ATTEMPTS - 1)
+        outcomes += written
         if not pending:
             break
     return outcomes
 
 
-def replan(run: Pass, step: Step, live: Body | None) -> Step:
-    """The step again, on what the object is now."""
-    assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
-    # Flux or Argo CD may be who wrote in between.
-    keeper = find_keepers(run.cluster, {step.ref: live}).get(step.ref, "") if live else ""
-    same = live and step.live and live["metadata"]["uid"] == step.live["metadata"]["uid"]
-    if live and same and not keeper:
-        # What cannot be changed now may be by then; what is going away never comes back.
-        action = Action.CONFIGURE if step.action is Action.RECREATE else step.action
-        return replace(step, live=live, action=Action.RECREATE if is_going(live) else action)
-    return plan_object(
-        step.manifest,
-        live,
-        None,
-        part_of=run.part_of,
-        policy=step.policy,
-        adopt=run.options.adopt,
-        keeper=keeper,
-    )
+def _conclude(step: Step, answer: Answer) -> Outcome:
+    """What became of a step that nothing is written for."""
+    if isinstance(answer, ClusterError):
+        return _fail(step, str(answer))
+    if isinstance(answer, Prepared):
+        return _settle(replace(answer.step, action=Action.UNCHANGED, reason=""))
+    return _settle(answer)
 
 
 def find_held(results: Iterable[ObjectResult]) -> dict[str, str]:
-    """The services of which an object of the stage failed, and what the others of theirs are told."""
+    """The services of which an object failed, in this stage or an earlier one, and what their others are told."""
     broken = {each.service for each in results if each.is_bad} - {""}
     return {each: f"left as it is, because others of {each} failed" for each in broken}
 
 
-def _wait_established(run: Pass, outcomes: Sequence[Outcome]) -> None:
+def _wait_served(run: Pass, outcomes: Sequence[Outcome]) -> None:
+    """Until the definitions that were written are established and served; those of a minute later are not."""
     written = [
-        each.step
+        each
         for each in outcomes
-        if each.step.ref.kind == "CustomResourceDefinition" and each.result.action is not Action.UNCHANGED
+        if each.step.ref.kind == "CustomResourceDefinition"
+        and each.result.action is not Action.UNCHANGED
+        and not each.result.is_bad
     ]
-    refs = [(step.manifest.api_version, step.ref) for step in written if step.manifest]
-    if refs:
-        with run.doors.waiting(f"{', '.join(str(ref) for _, ref in refs)} to be established"):
-            _poll_established(run, refs)
-        run.cluster.read_discovery()
+    if not written:
+        return
+    with run.doors.waiting(f"{', '.join(str(each.step.ref) for each in written)} to be established"):
+        deadline = run.doors.clock.monotonic() + ESTABLISHED_SECONDS
+        while not _are_served(run, written) and run.doors.clock.monotonic() < deadline:
+            run.doors.clock.sleep(0.1)
 
 
-def _poll_established(run: Pass, refs: Sequence[tuple[str, ObjectRef]]) -> None:
-    deadline = run.doors.clock.monotonic() + ESTABLISHED_SECONDS
-    while refs and run.doors.clock.monotonic() < deadline:
-        answers = run.cluster.get_objects(refs)
-        refs = [ref for ref, answer in zip(refs, answers, strict=True) if not _is_established(answer)]
-        if refs:
-            run.doors.clock.sleep(0.2)
+def _are_served(run: Pass, written: Sequence[Outcome]) -> bool:
+    """Whether discovery, which is read anew, has what they define: it follows their status some 30 ms later."""
+    definitions = [(each.step.ref, each.live) for each in written if each.live is not None]
+    answers = run.cluster.get_objects([(live["apiVersion"], ref) for ref, live in definitions])
+    run.cluster.read_discovery()
+    return all(map(_is_established, answers)) and all(
+        run.cluster.serves(f"{spec['group']}/{version['name']}", spec["names"]["kind"])
+        for spec in (live["spec"] for _, live in definitions)
+        for version in spec.get("versions", ())
+        if version["served"]
+    )
 
 
 def _is_established(answer: Body | ClusterError | None) -> bool:
@@ -132,44 +127,15 @@ def _is_established(answer: Body | ClusterError | None) -> bool:
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
-def _apply_once(
-    run: Pass, steps: Sequence[Step], intend: Intend, *, last: bool
-) -> tuple[list[Outcome], list[Step]]:
-    """(what is settled, what was stale)."""
-    outcomes = [
-        _settle(step, known=step.action is Action.UNCHANGED) for step in steps if step.action not in ASKED
-    ]
-    asked = [step for step in steps if step.action in ASKED]
-    prepared: list[Prepared] = []
-    stale: list[Step] = []
-    for step, answer in zip(asked, dry_run(run.cluster, asked, part_of=run.part_of), strict=True):
-        if isinstance(answer, Prepared):
-            prepared.append(answer)
-        elif isinstance(answer, Step):
-            outcomes.append(_settle(answer))
-        elif is_stale(answer) and not last:
-            stale.append(step)
-        else:
-            outcomes.append(_fail(step, str(answer)))
-    held = find_held(each.result for each in outcomes)
-    outcomes += [
-        _settle(replace(each.step, action=Action.UNCHANGED, reason="")) for each in prepared if not each.needed
-    ]
-    needed = [each for each in prepared if each.needed]
-    outcomes += [_fail(each.step, held[each.step.service]) for each in needed if each.step.service in held]
-    run.doors.lease.check()
-    ready = [each for each in needed if each.step.service not in held]
-    written, stale_writes = _write(run, ready, intend, last=last)
-    return outcomes + written, stale + stale_writes
-
-
 def _write(
     run: Pass, needed: Sequence[Prepared], intend: Intend, *, last: bool
 ) -> tuple[list[Outcome], list[Step]]:
     outcomes = []
+    if needed:
+        # What was deleted meanwhile, or is to be, is made without the uid that the state knows.
+        intend([each.step for each in needed])
     failed: dict[ObjectRef, ClusterError] = _migrate(run, needed)
     if doomed := [each for each in needed if each.step.action is Action.RECREATE]:
-        intend([each.step for each in doomed])
         failed |= delete_old(run, [each.step for each in doomed])
     sent = [each for each in needed if each.step.ref not in failed]
     answers = run.cluster.apply_objects([each.request for each in sent]) if sent else []

@@ -1,41 +1,44 @@
 """What a pass would do, as far as the API server's dry-runs can tell; nothing is written."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.masks import is_secret, mask_secret
-from jsorc_gitops.model.objects import STAGE_DEFINITIONS, Body, Manifest, ObjectRef, compute_stage, sort_key
-from jsorc_gitops.reconcile.applier import ASKED, ATTEMPTS, find_held, replan
+from jsorc_gitops.model.objects import Body, Manifest, compute_stage, sort_key
+from jsorc_gitops.reconcile.applier import find_held
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.observe import Observation
 from jsorc_gitops.reconcile.ownership import MASK
 from jsorc_gitops.reconcile.plan import Action, FieldChange, Step, is_stale
 from jsorc_gitops.reconcile.plan_prune import EVERYTHING, PrunePlan
 from jsorc_gitops.reconcile.ports import Pass
-from jsorc_gitops.reconcile.prepare import Prepared, dry_run, dry_run_deletions
+from jsorc_gitops.reconcile.prepare import Prepared, dry_run_deletions
 from jsorc_gitops.reconcile.pruner import find_prune
+from jsorc_gitops.reconcile.replan import ASKED, Answer, ask_server
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
 
 _MADE = frozenset({Action.CREATE, Action.RECREATE})
 
-Answer = Prepared | Step | ClusterError
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Coming:
-    """What the first stage brings that is not there for the dry-runs of later ones."""
+    """What the earlier stages bring that is not there for the dry-runs of later ones."""
 
     namespaces: Collection[str] = frozenset()
     kinds: Collection[tuple[str, str]] = frozenset()  # defined anew, or otherwise than now
+    made: frozenset[tuple[str, str, str]] = frozenset()  # kind, namespace and name of each object
 
     def explain(self, run: Pass, step: Step) -> str:
         """Why the server cannot be asked about a step; "" where it can."""
         assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
         if step.ref.namespace in self.namespaces:
             return f"namespace {step.ref.namespace}"
+        missing = self.made & _find_needs(step.manifest) if step.ref.group_kind == ("", "Pod") else ()
+        if missing:
+            return ", ".join(sorted(f"{kind} {name}" for kind, _, name in missing))
         unserved = not run.cluster.serves(step.manifest.api_version, step.ref.kind)
         return f"the kind {step.ref.kind}" if unserved and step.ref.group_kind in self.kinds else ""
 
@@ -43,12 +46,9 @@ class _Coming:
 def preview_steps(run: Pass, steps: Sequence[Step]) -> list[ObjectResult]:
     """What applying all steps would come to, in the order of a pass."""
     results: list[ObjectResult] = []
-    coming = _Coming()
     ordered = sorted(steps, key=lambda step: sort_key(step.ref))
-    for stage, group in groupby(ordered, key=lambda step: compute_stage(step.ref)):
-        results += _preview_stage(run, list(group), coming)
-        if stage == STAGE_DEFINITIONS:
-            coming = _find_coming(results, steps)
+    for _, group in groupby(ordered, key=lambda step: compute_stage(step.ref)):
+        results += _preview_stage(run, list(group), _find_coming(results, steps), results)
     return results
 
 
@@ -74,7 +74,18 @@ def _find_coming(results: Sequence[ObjectResult], steps: Sequence[Step]) -> _Com
             for each in steps
             if each.manifest and each.ref.kind == "CustomResourceDefinition" and each.ref in written
         },
+        made=frozenset((ref.kind, ref.namespace, ref.name) for ref, action in written.items() if action in _MADE),
     )
+
+
+def _find_needs(pod: Manifest) -> set[tuple[str, str, str]]:
+    """What the server looks for before it takes a Pod."""
+    spec = pod.body.get("spec") or {}
+    return {
+        ("ServiceAccount", pod.ref.namespace, spec.get("serviceAccountName", "")),
+        ("PriorityClass", "", spec.get("priorityClassName", "")),
+        ("RuntimeClass", "", spec.get("runtimeClassName", "")),
+    }
 
 
 def _find_defined(definition: Manifest) -> tuple[str, str]:
@@ -82,10 +93,13 @@ def _find_defined(definition: Manifest) -> tuple[str, str]:
     return spec.get("group", ""), (spec.get("names") or {}).get("kind", "")
 
 
-def _preview_stage(run: Pass, steps: Sequence[Step], coming: _Coming) -> list[ObjectResult]:
+def _preview_stage(
+    run: Pass, steps: Sequence[Step], coming: _Coming, earlier: Sequence[ObjectResult]
+) -> list[ObjectResult]:
     asked = [step for step in steps if step.action in ASKED]
     early = {step.ref: what for step in asked if (what := coming.explain(run, step))}
-    answers = _ask(run, [step for step in asked if step.ref not in early])
+    found = ask_server(run, [step for step in asked if step.ref not in early])
+    answers = {step.ref: (step, answer) for step, answer in found}
     results = []
     for step in steps:
         if step.ref in early:
@@ -93,48 +107,16 @@ def _preview_stage(run: Pass, steps: Sequence[Step], coming: _Coming) -> list[Ob
             action = Action.CREATE if step.ref.namespace in coming.namespaces else step.action
             results.append(make_result(replace(step, action=action, note=note)))
         elif step.ref in answers:
-            results.append(_judge(run, step, answers[step.ref], coming))
+            results.append(_judge(run, *answers[step.ref], coming))
         else:
             results.append(make_result(step))
-    held = find_held(results)
+    held = find_held([*earlier, *results])
     return [
         replace(each, error=held[each.service])
         if each.service in held and each.action in ASKED and not each.is_bad
         else each
         for each in results
     ]
-
-
-def _ask(run: Pass, steps: Sequence[Step]) -> dict[ObjectRef, Answer]:
-    """Dry-run the steps; those that turn out stale are planned anew, as in a pass."""
-    answers: dict[ObjectRef, Answer] = {}
-    pending = list(steps)
-    for _ in range(ATTEMPTS):
-        found = dry_run(run.cluster, pending, part_of=run.part_of)
-        answers |= {step.ref: answer for step, answer in zip(pending, found, strict=True)}
-        stale = [
-            step
-            for step, answer in zip(pending, found, strict=True)
-            if isinstance(answer, ClusterError) and is_stale(answer)
-        ]
-        pending = []
-        for step, again in _plan_again(run, stale):
-            answers[step.ref] = again
-            if isinstance(again, Step) and again.action in ASKED:
-                pending.append(again)
-        if not pending:
-            break
-    return answers
-
-
-def _plan_again(run: Pass, steps: Sequence[Step]) -> Iterator[tuple[Step, Step | ClusterError]]:
-    manifests = [step.manifest for step in steps if step.manifest]
-    lives = run.cluster.get_objects([(each.api_version, each.ref) for each in manifests]) if manifests else []
-    for step, live in zip(steps, lives, strict=True):
-        if isinstance(live, ClusterError):
-            yield step, live
-            continue
-        yield step, replan(run, step, live)
 
 
 def _judge(run: Pass, step: Step, answer: Answer, coming: _Coming) -> ObjectResult:

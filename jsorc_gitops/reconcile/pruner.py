@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Body, ObjectRef
-from jsorc_gitops.reconcile.applier import ATTEMPTS
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State
 from jsorc_gitops.reconcile.observe import Observation
 from jsorc_gitops.reconcile.plan import Action, Step, is_going, is_stale, make_deletion, make_release_patch
 from jsorc_gitops.reconcile.plan_prune import PrunePlan, plan_prune, plan_removal
 from jsorc_gitops.reconcile.ports import Pass
+from jsorc_gitops.reconcile.replan import ATTEMPTS
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
 
 _MARKS = (PART_OF_LABEL, SERVICE_LABEL, TREE_LABEL)

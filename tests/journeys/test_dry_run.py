@@ -149,6 +149,23 @@ def test_a_kind_that_comes_into_a_namespace_that_is_there(fleet: Fleet, new_home
     assert "    not checked: the kind Queue comes with this very pass\n" in done.output
 
 
+def test_a_pod_with_an_account_of_its_own(fleet: Fleet) -> None:
+    """The server takes no Pod whose ServiceAccount is not there: a plan says so, a pass makes that one before."""
+    account = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: mine}\n"
+    pod = (
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: one}\nspec: {%s, containers: [{name: main, image: 'a:1'}]}\n"
+    )
+    fleet.say(account=account, pod=pod % "serviceAccountName: mine")
+
+    plan = fleet.plan()
+    done = fleet.apply()
+
+    assert plan.code == 0, plan.output
+    assert "not checked: ServiceAccount mine comes with this very pass" in plan.output
+    assert done.code == 0, done.output
+    assert f"Pod/{fleet.namespace}/one created" in done.output
+
+
 def test_a_kind_whose_definition_changes(fleet: Fleet, new_home: str) -> None:
     """An object that only the coming schema allows is no error; it is said what the server says as of now."""
     group = f"{new_home}.example.com"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.controlplane.proxy import Proxy, Request
 from tests.controlplane.server import ControlPlane, KubectlError
 from tests.journeys.scratch import end
 from tests.journeys.test_ownership import WEB, Tree, is_calm
@@ -296,3 +297,27 @@ def test_what_somebody_deletes_is_made_anew_when_it_is_gone(held: Tree) -> None:
 def read_version(tree: Tree) -> str:
     """The version of the state that lies in the cluster."""
     return str(tree.read("configmap", "jsorc.state.default")["metadata"]["resourceVersion"])
+
+
+def test_a_sibling_that_is_refused_in_the_end(tree: Tree) -> None:
+    """Its dry-run was stale at first; what stands beside it is not deleted in the meantime."""
+    start_with(tree, WEB, SEALED.format(value="1"), recreate="allow")
+    before = uid_of(tree, "configmap")
+    tree.say(WEB.replace("web:1", "web:2"), SEALED.format(value="2"), recreate="allow")
+
+    def take_image(_: Request) -> None:
+        theirs = WEB.replace("web:1", "other:1")
+        tree.kubectl(
+            "apply", "--server-side", "--force-conflicts", "--field-manager=other", "-f", "-", stdin=theirs
+        )
+
+    with Proxy(tree.scratch.controlplane) as proxy:
+        proxy.misbehave(take_image, match="PATCH .*/deployments/web.*dryRun", times=1)
+        done = tree.reconcile("--kubeconfig", str(proxy.kubeconfig_for()))
+
+    assert (done.code, uid_of(tree, "configmap")) == (1, before)
+    assert f"Deployment/{tree.namespace}/web refused: " in done.output
+    assert (
+        f"ConfigMap/{tree.namespace}/web not recreated: left as it is, because others of app failed"
+        in done.output
+    )

@@ -125,6 +125,7 @@ def test_the_service_of_an_object(labels: dict[str, str] | None, service: str) -
         ("CustomResourceDefinition", STAGE_DEFINITIONS),
         ("StorageClass", STAGE_CLASSES),
         ("PriorityClass", STAGE_CLASSES),
+        ("ServiceAccount", STAGE_CLASSES),
         ("ConfigMap", STAGE_OBJECTS),
         ("Deployment", STAGE_OBJECTS),
         ("ValidatingWebhookConfiguration", STAGE_WEBHOOKS),
@@ -140,8 +141,8 @@ def test_order_of_applying() -> None:
     ordered = [
         ref("Namespace", namespace=""),
         ref("CustomResourceDefinition", namespace="", group="apiextensions.k8s.io"),
-        ref("StorageClass", namespace="", group="storage.k8s.io"),
         ref("ServiceAccount"),
+        ref("StorageClass", namespace="", group="storage.k8s.io"),
         ref("Secret"),
         ref("ConfigMap", "a", namespace="one"),
         ref("ConfigMap", "b", namespace="one"),

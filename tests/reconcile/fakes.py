@@ -42,6 +42,7 @@ class FakeCluster:
         self.forbidden: set[str] = set()  # kinds whose LIST answers 403
         self.narrow: set[str] = set()  # kinds whose LIST answers 403 where it names no namespace
         self.away: set[str] = set()  # API groups whose server cannot be reached
+        self.lag = 0  # how many readings discovery is behind
         self.stuck: set[str] = set()  # names of Deployments and definitions that get no further
         self.server = "https://the-cluster:6443"
         self.requests = 0
@@ -49,6 +50,9 @@ class FakeCluster:
 
     def read_discovery(self) -> None:
         self.requests += 2
+        self.lag -= 1
+        if self.lag >= 0:
+            return
         for ref, body in self.objects.items():
             if ref.kind == "CustomResourceDefinition" and body.get("status"):
                 self.served.add((f"{body['spec']['group']}/v1", body["spec"]["names"]["kind"]))

@@ -5,8 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.reconcile.applier import ATTEMPTS, Outcome, apply_steps
+from jsorc_gitops.reconcile.applier import Outcome, apply_steps
 from jsorc_gitops.reconcile.plan import Action, Step
+from jsorc_gitops.reconcile.ports import Options
+from jsorc_gitops.reconcile.replan import ATTEMPTS
 from tests.reconcile.builders import (
     Body,
     make_body,
@@ -26,7 +28,11 @@ DEFINITION = make_body(
     "widgets",
     namespace="",
     apiVersion="apiextensions.k8s.io/v1",
-    spec={"group": "example.com", "names": {"kind": "Widget"}},
+    spec={
+        "group": "example.com",
+        "names": {"kind": "Widget"},
+        "versions": [{"name": "v1", "served": True}, {"name": "v0", "served": False}],
+    },
 )
 WIDGET = make_body("Widget", "a", apiVersion="example.com/v1")
 
@@ -85,7 +91,22 @@ def test_a_definition_that_is_never_established_is_not_waited_for_for_ever(world
     world.cluster.stuck = {"widgets"}
     definition, widget = apply(world, make_step(WIDGET), make_step(DEFINITION))
     assert (definition.result.error, widget.result.error) == ("", "the API server serves no Widget")
-    assert 60 / 0.2 - 2 < world.log.count("sleep") < 60 / 0.2 + 2
+    assert 60 / 0.1 - 2 < world.log.count("sleep") < 60 / 0.1 + 2
+
+
+def test_discovery_is_read_until_it_has_what_is_established(world: World) -> None:
+    """It follows some milliseconds later, and an object of the kind must not fail for that."""
+    world.cluster.lag = 2
+    outcomes = apply(world, make_step(WIDGET), make_step(DEFINITION))
+    assert [each.result.error for each in outcomes] == ["", ""]
+    assert world.log.count("sleep") == 2
+
+
+def test_a_definition_that_failed_is_not_waited_for(world: World) -> None:
+    """It would never be there."""
+    world.hooks.before = lambda verb, _: ClusterError("no room", status=403) if verb == "dry-run" else None
+    apply(world, make_step(DEFINITION))
+    assert world.log.count("sleep") == 0
 
 
 def test_an_unchanged_definition_is_not_waited_for(world: World) -> None:
@@ -122,6 +143,75 @@ def test_a_strangers_change_is_refused_with_field_owner_and_both_values(world: W
         ".spec.replicas is set by operator to 3, git says 1",
     )
     assert (world.writes, report.exit_code) == ([], 1)
+
+
+NEW_WEB = make_tree(
+    {
+        "web": [
+            make_deployment("web", service="web", image="image:2"),
+            make_config_map("web", service="web", key="new"),
+        ]
+    }
+)
+
+
+def test_a_refusal_holds_a_sibling_whose_plan_was_stale(world: World) -> None:
+    """It is asked about again, and then is no freer than it would have been."""
+    world.run(WEB_TREE)
+    edit(world, "operator")
+    sibling = make_ref("ConfigMap", "web")
+
+    def note() -> None:
+        world.cluster.edit(sibling, ("metadata", "annotations", "note"), "now", manager="controller")
+
+    on(world, "dry-run", str(sibling), note)
+    report = world.run(NEW_WEB)
+    told = next(each for each in report.objects if each.ref == sibling)
+    assert (told.error, world.writes) == ("left as it is, because others of web failed", [])
+
+
+def test_a_plan_that_is_refused_once_it_is_made_anew_holds_its_siblings(world: World) -> None:
+    """Nothing of a stage is written before all of it has an answer that is not stale."""
+    world.run(WEB_TREE)
+
+    def take() -> None:
+        world.cluster.edit(WEB, ("spec", "template", "spec", "containers"), "theirs", manager="operator")
+
+    on(world, "dry-run", str(WEB), take)
+    report = world.run(NEW_WEB)
+    assert next(each for each in report.objects if each.ref == WEB).action is Action.REFUSE
+    assert world.writes == []
+
+
+def test_a_refusal_holds_a_sibling_whose_write_was_stale(world: World) -> None:
+    """What failed in writing is remembered for what is still to be written of its service."""
+    world.run(WEB_TREE)
+    sibling = make_ref("ConfigMap", "web")
+
+    def change(verb: str, what: str) -> ClusterError | None:
+        if (verb, what) == ("apply", str(sibling)):
+            world.cluster.edit(sibling, ("metadata", "annotations", "note"), "now", manager="controller")
+        return ClusterError("no room", status=403) if (verb, what) == ("apply", str(WEB)) else None
+
+    world.hooks.before = change
+    report = world.run(NEW_WEB)
+    errors = {each.ref: each.error for each in report.objects if each.is_bad}
+    assert errors == {WEB: "no room", sibling: "left as it is, because others of web failed"}
+    assert world.cluster.objects[sibling]["data"] == {"key": "value"}
+
+
+def test_a_refusal_holds_the_later_stages_of_its_service(world: World) -> None:
+    """A webhook that nobody serves would have the requests of all others fail; other services go on."""
+    kind = "ValidatingWebhookConfiguration"
+    world.cluster.served.add(("v1", kind))
+    world.cluster.put(make_deployment("web"), "operator")
+    hooks = {name: make_body(kind, name, service=name, namespace="") for name in ("web", "other")}
+    tree = make_tree({"web": [make_deployment("web", service="web"), hooks["web"]], "other": [hooks["other"]]})
+    for dry_run in (True, False):
+        report = world.run(tree, "c1", Options(dry_run=dry_run))
+        told = {each.ref.name: each.error for each in report.objects if each.ref.kind == kind}
+        assert told == {"web": "left as it is, because others of web failed", "other": ""}
+    assert world.names(kind) == ["other"]
 
 
 def test_a_strangers_field_is_not_overridden_beside_a_persons(world: World) -> None:

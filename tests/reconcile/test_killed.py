@@ -138,3 +138,24 @@ def test_a_reset_is_never_lost_and_repeated_at_most_once(
     assert resets["reset redis"] in {1, 2}
     assert world.jaseci.states["redis"] is ServiceState.RUNNING
     assert world.ledger().entries["redis"].outcome is Outcome.DONE
+
+
+def test_what_was_deleted_in_mid_pass_and_made_again_is_no_orphan() -> None:
+    """The state knows another uid of it, so what is about to be made is written down once more."""
+    world, name = World(), "ConfigMap/home/redis"
+    world.run(make_tree({"redis": [make_config_map("redis", service="redis")]}), "c1")
+
+    def vanish(verb: str, what: str) -> None:
+        if (verb, what) == ("dry-run", name):
+            world.cluster.objects.pop(make_ref("ConfigMap", "redis"), None)
+
+    def kill(verb: str, what: str) -> None:
+        if (verb, what) == ("apply", name):
+            raise Killed
+
+    world.hooks.before, world.hooks.after = vanish, kill
+    with pytest.raises(Killed):
+        world.run(make_tree({"redis": [make_config_map("redis", service="redis", key="new")]}), "c2")
+    world.survive()
+    world.run(make_tree({"redis": []}), "c3")
+    assert "redis" not in world.names("ConfigMap")

@@ -67,6 +67,19 @@ def test_without_the_namespace(world: World) -> None:
     assert (bad(report), set(actions(report).values())) == ([], {Action.CREATE})
 
 
+@pytest.mark.parametrize("key", ["priorityClassName", "runtimeClassName"])
+def test_a_pod_of_a_class_that_comes_with_the_pass(world: World, key: str) -> None:
+    """The server would look for the class before it takes the Pod; one that is there already it finds."""
+    kind = key[0].upper() + key[1:].removesuffix("Name")
+    world.cluster.served.add(("v1", kind))
+    pod = make_body("Pod", "a", service="redis", spec={key: "fast"})
+    tree = make_tree({"redis": [make_body(kind, "fast", service="redis", namespace=""), pod]})
+    notes = [each.note for each in preview(world, tree).objects if each.ref.kind == "Pod"]
+    assert notes == [f"not checked: {kind} fast comes with this very pass"]
+    world.run(make_tree({"redis": [make_body(kind, "fast", service="redis", namespace="")]}))
+    assert [each.note for each in preview(world, tree).objects if each.ref.kind == "Pod"] == [""]
+
+
 def test_a_namespace_that_nobody_makes(world: World) -> None:
     """It is asked about, and fails as the pass would."""
     tree = make_tree({"redis": [make_config_map("far", service="redis") | FAR]})
