@@ -132,9 +132,9 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
     observed, prune = plan.observed, plan.prune
     state = write_pending(run, plan.state, plan.steps, prune)
 
-    def intend(recreated: Sequence[Step]) -> None:
+    def intend(steps: Sequence[Step]) -> None:
         nonlocal state
-        state = write_pending(run, state, recreated, prune)
+        state = write_pending(run, state, steps, prune)
 
     outcomes = apply_steps(run, plan.steps, intend, lambda stage: tell(each.result for each in stage))
     tell(_explain_unread(plan.manifests, observed))

@@ -34,7 +34,6 @@ PERSONS = re.compile(
 # Autoscalers own what they scale.
 _SCALERS = re.compile(r"kube-controller-manager\Z|vpa-|vertical-pod-autoscaler|keda", re.IGNORECASE)
 
-
 Keys = tuple[str, ...]
 
 

@@ -59,7 +59,7 @@ def test_the_first_pass_reports_all_it_did(world: World) -> None:
 
 
 def test_a_pass_with_nothing_to_do_writes_nothing_and_asks_by_kind(world: World) -> None:
-    """One LIST a kind, one for the pods, the state, discovery; no dry-run, no single object, no ledger."""
+    """One LIST a kind, one for the pods, state and ledger, discovery; no dry-run, no single object."""
     world.run(TREE)
     before = world.cluster.requests
     report = world.run(TREE)
@@ -67,6 +67,7 @@ def test_a_pass_with_nothing_to_do_writes_nothing_and_asks_by_kind(world: World)
         [
             "lease acquire",
             "get ConfigMap/home/jsorc.state.default",
+            "get ConfigMap/home/jsorc.ledger.default",
             "list ConfigMap",
             "list Deployment",
             "list Pod",
@@ -76,7 +77,7 @@ def test_a_pass_with_nothing_to_do_writes_nothing_and_asks_by_kind(world: World)
             "lease release",
         ]
     )
-    assert world.cluster.requests - before == 6
+    assert world.cluster.requests - before == 7
     assert set(actions(report).values()) == {Action.UNCHANGED}
 
 
