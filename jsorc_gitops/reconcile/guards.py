@@ -60,9 +60,10 @@ def find_consents(run: Pass, state: State) -> frozenset[str]:
     """The services whose pruning is consented to: in commits since the last settled one, or just now."""
     if run.options.allow_prune:
         return frozenset({EVERYTHING})
-    if state.settled in {"", run.revision}:
+    since = state.settled or state.revision
+    if since in {"", run.revision}:
         return frozenset()
-    trailers = run.doors.history.list_trailers(state.settled, run.revision, PRUNE_TRAILER)
+    trailers = run.doors.history.list_trailers(since, run.revision, PRUNE_TRAILER)
     below = compute_folder(run.tree.name)
     mine = {each.removeprefix(below) for each in trailers if each.startswith(below)}
     return frozenset(each for each in mine if "/" not in each) - {EVERYTHING}

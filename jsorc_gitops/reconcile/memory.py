@@ -35,7 +35,8 @@ def write_pending(run: Pass, state: State, steps: Sequence[Step], prune: PrunePl
             entries[step.ref] = Entry(ref=step.ref, service=step.service, pending=step.action)
     if entries == state.entries:
         return state
-    return write_state(run, replace(state, revision=_next_revision(run, state, prune), entries=entries))
+    revision, settled = _next_revision(run, state, prune), _begin_settled(run, state)
+    return write_state(run, replace(state, revision=revision, settled=settled, entries=entries))
 
 
 def write_settled(
@@ -60,7 +61,7 @@ def write_settled(
     for ref in (*prune.gone, *(ref for ref in gone if ref not in run.tree.manifests)):
         entries.pop(ref, None)
     clean = not prune.refusal and not any(each.is_bad for each in results)
-    settled = run.revision if clean else state.settled
+    settled = run.revision if clean else _begin_settled(run, state)
     # A new commit that changes nothing is no reason to write; one that ends an unsettled state is.
     ends = clean and (bool(consents) or state.settled != state.revision) and settled != state.settled
     # What was gone back to must not be refused as older next time.
@@ -75,6 +76,11 @@ def write_settled(
 def _next_revision(run: Pass, state: State, prune: PrunePlan) -> str:
     """The commit that later ones must descend from: one that was refused as a rewind would prove anything."""
     return state.revision if prune.rewinds else run.revision
+
+
+def _begin_settled(run: Pass, state: State) -> str:
+    """The commit settled last, or the first that was applied: what is consented to after it must count."""
+    return state.settled or state.revision or run.revision
 
 
 def _compute_entries(

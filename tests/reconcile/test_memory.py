@@ -35,13 +35,13 @@ def refuse(world: World, what: str) -> None:
 
 
 def test_before_anything_is_made_all_of_it_is_expected(world: World) -> None:
-    """Every object of the tree, without an uid; none is settled."""
+    """Every object of the tree, without an uid; consents count from this commit on."""
     seen = state_at(world, "apply", "ConfigMap/home/redis")
     world.run(TREE, "c1")
     assert {ref: (each.uid, each.fingerprint) for ref, each in seen[0].entries.items()} == dict.fromkeys(
         TREE.manifests, ("", "")
     )
-    assert (seen[0].revision, seen[0].settled) == ("c1", "")
+    assert (seen[0].revision, seen[0].settled) == ("c1", "c1")
 
 
 def test_the_expected_is_added_to_what_was_there(world: World) -> None:
