@@ -4,6 +4,7 @@ from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.inventory import Entry, State
 from jsorc_gitops.reconcile.observe import FEW, Observation, list_pods, observe_tree
+from jsorc_gitops.reconcile.ports import Options
 from tests.reconcile.builders import (
     Body,
     make_body,
@@ -195,11 +196,32 @@ def test_a_kind_whose_api_is_away_is_not_forgotten(world: World) -> None:
     world.run(make_tree({"redis": [make_widget("a"), make_widget("b")]}), "c1")
     world.cluster.served.discard(api)
     fewer = make_tree({"redis": [make_widget("a")]})
-    assert world.run(fewer, "c2").errors == ("nothing is pruned, because Widget could not be read",)
+    world.cluster.away = {GROUP}
+    report = world.run(fewer, "c2", Options(allow_prune=True))
+    assert report.errors == ("nothing is pruned, because Widget could not be read",)
     assert widget_ref("b") in world.state().entries
+    world.cluster.away = set()
     world.cluster.served.add(api)
     assert world.run(fewer, "c2").exit_code == 0
     assert world.names("Widget") == ["a"]
+
+
+def test_a_kind_that_is_served_no_more_is_forgotten_on_demand(world: World) -> None:
+    """Its definition was deleted by hand, or by an upgrade: the refusal says what ends it, and that does."""
+    api = (f"{GROUP}/v1", "Widget")
+    world.cluster.served.add(api)
+    maps = [make_config_map("a", service="redis"), make_config_map("b", service="redis")]
+    world.run(make_tree({"redis": [*maps, make_widget("a")]}), "c1")
+    world.cluster.served.discard(api)
+    del world.cluster.objects[widget_ref("a")]
+    fewer = make_tree({"redis": maps[:1]})
+    (refusal,) = world.run(fewer, "c2").errors
+    assert "serves no Widget; if that is gone for good, --allow-prune forgets what was of it" in refusal
+    assert world.names("ConfigMap") == ["a", "b"]
+    assert world.run(fewer, "c2", Options(allow_prune=True)).exit_code == 0
+    assert world.names("ConfigMap") == ["a"]
+    assert world.run(fewer, "c2").exit_code == 0
+    assert widget_ref("a") not in world.state().entries
 
 
 WIDGETS = make_tree({"redis": [DEFINITION, make_widget("a"), make_widget("b")]})
