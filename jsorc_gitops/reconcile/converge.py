@@ -41,6 +41,7 @@ class _Plan:
     warnings: tuple[str, ...]
     steps: Sequence[Step]
     audits: bool  # all objects are dry-run
+    unchanged: Collection[ObjectRef]  # what would not have been asked about without an audit
     prune: PrunePlan
 
 
@@ -94,6 +95,7 @@ def _plan(run: Pass) -> _Plan:
         warnings=find_former_homes(run, state, observed),
         steps=audit_steps(steps) if audits else steps,
         audits=audits,
+        unchanged={each.ref for each in steps if each.action is Action.UNCHANGED},
         prune=find_prune(run, state, observed, consents),
     )
 
@@ -140,7 +142,10 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
     tell(_explain_unread(plan.manifests, observed))
     prune = _hold_back(prune, results)
     tell(prune_objects(run, prune))
-    write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=plan.audits)
+    # What an audit found and could not mend is to be found again.
+    mended = not any(each.is_bad and each.ref in plan.unchanged for each in results)
+    audited = plan.audits and mended
+    write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=audited)
     judged = _judge(run, observed, results, prune)
     return replace(judged, objects=tuple(results), warnings=plan.warnings)
 
