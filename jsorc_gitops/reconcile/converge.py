@@ -14,6 +14,7 @@ from jsorc_gitops.reconcile.guards import (
     check_cluster,
     check_repository,
     find_consents,
+    find_doubts,
     find_former_homes,
     is_foreign_namespace,
 )
@@ -92,7 +93,7 @@ def _plan(run: Pass) -> _Plan:
         manifests=manifests,
         observed=observed,
         consents=consents,
-        warnings=find_former_homes(run, state, observed),
+        warnings=(*find_doubts(run, state), *find_former_homes(run, state, observed)),
         steps=audit_steps(steps) if audits else steps,
         audits=audits,
         unchanged={each.ref for each in steps if each.action is Action.UNCHANGED},

@@ -56,6 +56,20 @@ def check_repository(run: Pass, state: State) -> None:
         )
 
 
+def find_doubts(run: Pass, state: State) -> tuple[str, ...]:
+    """A warning where this clone is shallow and cannot tell whether it is behind the commit applied last."""
+    history, revision = run.doors.history, state.revision
+    if revision in {"", run.revision} or run.options.allow_rewind or history.is_ancestor(revision, run.revision):
+        return ()
+    if not history.is_shallow():
+        return ()  # on a branch of its own
+    warning = (
+        f"this clone is shallow and cannot tell whether commit {run.revision[:12]} comes after {revision[:12]}, "
+        "which was applied last; if it is older, this pass undoes what came since: run git fetch --unshallow"
+    )
+    return (warning,)
+
+
 def find_consents(run: Pass, state: State) -> frozenset[str]:
     """The services whose pruning is consented to: in commits since the last settled one, or just now."""
     if run.options.allow_prune:
