@@ -183,7 +183,7 @@ def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observ
             keeper=observed.keepers.get(each.ref, ""),
         )
         for each in manifests
-        if each.ref.group_kind not in observed.unread and not is_foreign_namespace(run, each, observed)
+        if not observed.explain_unread(each.ref) and not is_foreign_namespace(run, each, observed)
     ]
 
 
@@ -238,8 +238,8 @@ def _explain_unread(manifests: Sequence[Manifest], observed: Observation) -> lis
             ref=each.ref,
             service=each.service,
             action=Action.CONFIGURE,
-            error=observed.unread[each.ref.group_kind],
+            error=why,
         )
         for each in manifests
-        if each.ref.group_kind in observed.unread
+        if (why := observed.explain_unread(each.ref))
     ]

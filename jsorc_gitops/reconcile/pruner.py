@@ -43,7 +43,8 @@ def _check_read(
     # A kind that is not served now is no proof that its objects are gone; a person may know that they are.
     unserved = {of for of in absent if run.cluster.find_api_version(*of) is None}
     dropped = {of for of in unserved if not run.cluster.is_away(of[0])}
-    unread = unserved.union(observed.unread)
+    # Of a kind that could not be read in one namespace, nothing is known.
+    unread = unserved | {(group, kind) for group, kind, _ in observed.unread}
     if others := unread - dropped:
         return f"nothing is pruned, because {_name_kinds(others)} could not be read"
     if dropped and EVERYTHING not in consents:
