@@ -145,7 +145,7 @@ class Repository:
         return bool(self._git.run("ls-tree", "--full-tree", revision, "--", f"{self._prefix}{path}"))
 
     def has_history(self, path: str, *, revision: str = "HEAD") -> bool:
-        """Whether any commit up to a revision touched this path."""
+        """Whether any commit up to a revision, or of OLD..NEW, touched this path."""
         return bool(self._git.run("rev-list", "-1", revision, "--", f":(literal){path}"))
 
     def is_shallow(self) -> bool:

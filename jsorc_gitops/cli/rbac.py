@@ -8,6 +8,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+_NOTE = """\
+# What HEAD needs. Where a kind has left git, a pass needs its rights once more, to prune what was of it:
+# apply these after that pass.
+"""
+
+
 @click.command()
 @click.option("--env", "environment", default="", metavar="NAME", help="The environment, if there are several.")
 @click.option(
@@ -39,8 +45,8 @@ def rbac(
         cluster.read_discovery()
         rules = compute_rules(tree, cluster.find_resource)
     namespace, _, account = service_account.rpartition("/")
-    roles = make_roles(
-        rules, name=f"jsorc-{tree.name}", account=account, namespace=namespace or tree.settings.namespace
-    )
-    click.echo(format_documents(roles), nl=False)
+    home = tree.settings.namespace
+    # Trees of other repositories have the same name, and may share a namespace, and the whole cluster.
+    roles = make_roles(rules, name=f"jsorc.{home}.{tree.name}", account=account, namespace=namespace or home)
+    click.echo(_NOTE + format_documents(roles), nl=False)
     return 0

@@ -14,6 +14,7 @@ from jsorc_gitops.reconcile.guards import (
     check_cluster,
     check_repository,
     find_consents,
+    find_doubts,
     find_former_homes,
     is_foreign_namespace,
 )
@@ -41,6 +42,7 @@ class _Plan:
     warnings: tuple[str, ...]
     steps: Sequence[Step]
     audits: bool  # all objects are dry-run
+    unchanged: Collection[ObjectRef]  # what would not have been asked about without an audit
     prune: PrunePlan
 
 
@@ -91,9 +93,10 @@ def _plan(run: Pass) -> _Plan:
         manifests=manifests,
         observed=observed,
         consents=consents,
-        warnings=find_former_homes(run, state, observed),
+        warnings=(*find_doubts(run, state), *find_former_homes(run, state, observed)),
         steps=audit_steps(steps) if audits else steps,
         audits=audits,
+        unchanged={each.ref for each in steps if each.action is Action.UNCHANGED},
         prune=find_prune(run, state, observed, consents),
     )
 
@@ -140,7 +143,10 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
     tell(_explain_unread(plan.manifests, observed))
     prune = _hold_back(prune, results)
     tell(prune_objects(run, prune))
-    write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=plan.audits)
+    # What an audit found and could not mend is to be found again.
+    mended = not any(each.is_bad and each.ref in plan.unchanged for each in results)
+    audited = plan.audits and mended
+    write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=audited)
     judged = _judge(run, observed, results, prune)
     return replace(judged, objects=tuple(results), warnings=plan.warnings)
 
@@ -177,7 +183,7 @@ def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observ
             keeper=observed.keepers.get(each.ref, ""),
         )
         for each in manifests
-        if each.ref.group_kind not in observed.unread and not is_foreign_namespace(run, each, observed)
+        if not observed.explain_unread(each.ref) and not is_foreign_namespace(run, each, observed)
     ]
 
 
@@ -232,8 +238,8 @@ def _explain_unread(manifests: Sequence[Manifest], observed: Observation) -> lis
             ref=each.ref,
             service=each.service,
             action=Action.CONFIGURE,
-            error=observed.unread[each.ref.group_kind],
+            error=why,
         )
         for each in manifests
-        if each.ref.group_kind in observed.unread
+        if (why := observed.explain_unread(each.ref))
     ]

@@ -56,13 +56,28 @@ def check_repository(run: Pass, state: State) -> None:
         )
 
 
+def find_doubts(run: Pass, state: State) -> tuple[str, ...]:
+    """A warning where this clone is shallow and cannot tell whether it is behind the commit applied last."""
+    history, revision = run.doors.history, state.revision
+    if revision in {"", run.revision} or run.options.allow_rewind or history.is_ancestor(revision, run.revision):
+        return ()
+    if not history.is_shallow():
+        return ()  # on a branch of its own
+    warning = (
+        f"this clone is shallow and cannot tell whether commit {run.revision[:12]} comes after {revision[:12]}, "
+        "which was applied last; if it is older, this pass undoes what came since: run git fetch --unshallow"
+    )
+    return (warning,)
+
+
 def find_consents(run: Pass, state: State) -> frozenset[str]:
     """The services whose pruning is consented to: in commits since the last settled one, or just now."""
     if run.options.allow_prune:
         return frozenset({EVERYTHING})
-    if state.settled in {"", run.revision}:
+    since = state.settled or state.revision
+    if since in {"", run.revision}:
         return frozenset()
-    trailers = run.doors.history.list_trailers(state.settled, run.revision, PRUNE_TRAILER)
+    trailers = run.doors.history.list_trailers(since, run.revision, PRUNE_TRAILER)
     below = compute_folder(run.tree.name)
     mine = {each.removeprefix(below) for each in trailers if each.startswith(below)}
     return frozenset(each for each in mine if "/" not in each) - {EVERYTHING}

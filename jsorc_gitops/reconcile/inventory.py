@@ -57,7 +57,8 @@ class State:
     """The state of one tree.
 
     `revision` is the commit last applied; `settled` the last one whose pass ended with nothing refused or
-    failed, so that consents in the commits after it still count. `audited` is when all objects were dry-run
+    failed, so that consents in the commits after it still count; until there is one, the first that was applied
+    ("" in a state of an older jsorc). `audited` is when all objects were dry-run
     last (RFC 3339), "" for never. `resource_version` is "" for a state that was never written; `parts` are the
     names of the ConfigMaps that continue it.
     """

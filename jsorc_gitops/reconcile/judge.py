@@ -142,11 +142,8 @@ class _Resets:
 
 
 def _read_again(run: Pass, workloads: Collection[ObjectRef], errors: list[str]) -> dict[ObjectRef, Body]:
-    kinds = {ref.group_kind: (run.tree.manifests[ref].api_version, ref.kind) for ref in workloads}
-    found: dict[ObjectRef, Body] = {}
-    for (_, kind), answer in list_kinds(run.cluster, kinds, workloads, tree=run.tree.name).items():
-        if isinstance(answer, ClusterError):
-            errors.append(f"{kind} could not be read after applying: {answer}")
-        else:
-            found |= answer
+    versions = {ref: run.tree.manifests[ref].api_version for ref in workloads}
+    found, unread = list_kinds(run.cluster, versions, tree=run.tree.name)
+    told = [f"{kind} could not be read after applying: {why}" for (_, kind, _), why in unread.items()]
+    errors += dict.fromkeys(told)
     return found

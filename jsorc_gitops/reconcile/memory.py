@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
+from jsorc_gitops.model.layout import FOLDER, compute_folder
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.applier import Outcome
 from jsorc_gitops.reconcile.inventory import Entry, State
@@ -35,7 +36,8 @@ def write_pending(run: Pass, state: State, steps: Sequence[Step], prune: PrunePl
             entries[step.ref] = Entry(ref=step.ref, service=step.service, pending=step.action)
     if entries == state.entries:
         return state
-    return write_state(run, replace(state, revision=_next_revision(run, state, prune), entries=entries))
+    revision, settled = _next_revision(run, state, prune), _begin_settled(run, state)
+    return write_state(run, replace(state, revision=revision, settled=settled, entries=entries))
 
 
 def write_settled(
@@ -60,21 +62,38 @@ def write_settled(
     for ref in (*prune.gone, *(ref for ref in gone if ref not in run.tree.manifests)):
         entries.pop(ref, None)
     clean = not prune.refusal and not any(each.is_bad for each in results)
-    settled = run.revision if clean else state.settled
-    # A new commit that changes nothing is no reason to write; one that ends an unsettled state is.
+    settled = run.revision if clean else _begin_settled(run, state)
+    # A new commit that leaves the tree alone is no reason to write; one that ends an unsettled state is.
     ends = clean and (bool(consents) or state.settled != state.revision) and settled != state.settled
     # What was gone back to must not be refused as older next time.
     goes_back = run.options.allow_rewind and state.revision not in {"", run.revision}
     if audited:
         state = replace(state, audited=run.doors.clock.now().isoformat(timespec="seconds"))
-    if entries != state.entries or not state.resource_version or ends or audited or goes_back:
+    due = entries != state.entries or not state.resource_version or ends or audited or goes_back
+    if due or (not prune.rewinds and _has_news(run, state)):
         revision = _next_revision(run, state, prune)
         write_state(run, replace(state, revision=revision, settled=settled, entries=entries))
+
+
+def _has_news(run: Pass, state: State) -> bool:
+    """Whether a commit since the one applied last touched the tree, if only to be taken back by the next.
+
+    A machine that has not got further than the first of them would otherwise apply it.
+    """
+    old, new, history = state.revision, run.revision, run.doors.history
+    if old == new or not history.is_ancestor(old, new):
+        return False
+    return history.has_history(f"{FOLDER}/{compute_folder(run.tree.name)}", revision=f"{old}..{new}")
 
 
 def _next_revision(run: Pass, state: State, prune: PrunePlan) -> str:
     """The commit that later ones must descend from: one that was refused as a rewind would prove anything."""
     return state.revision if prune.rewinds else run.revision
+
+
+def _begin_settled(run: Pass, state: State) -> str:
+    """The commit settled last, or the first that was applied: what is consented to after it must count."""
+    return state.settled or state.revision or run.revision
 
 
 def _compute_entries(

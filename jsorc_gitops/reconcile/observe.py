@@ -1,4 +1,4 @@
-"""Reads what a pass needs of the cluster: one LIST per kind, and single objects only where those leave gaps."""
+"""Reads what a pass needs: one LIST per version of a kind, and single objects only where those leave gaps."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.ports import Cluster
 
 Kind = tuple[str, str]  # (API version, kind)
-GroupKind = tuple[str, str]
+Place = tuple[str, str, str]  # (API group, kind, namespace)
 Found = list[Body] | ClusterError
 
 _FORBIDDEN = 403
@@ -25,43 +25,50 @@ class Observation:
 
     live: Mapping[ObjectRef, Body] = field(repr=False)
     keepers: Mapping[ObjectRef, str]
-    unread: Mapping[GroupKind, str]
+    unread: Mapping[Place, str]
+
+    def explain_unread(self, ref: ObjectRef) -> str:
+        """Why nobody knows whether an object is there; "" where that is known."""
+        return self.unread.get(_find_place(ref), "")
 
 
 def observe_tree(cluster: Cluster, manifests: Collection[Manifest], state: State, *, tree: str) -> Observation:
     """Everything that is in the tree or in the inventory, as it is now."""
-    wanted = {each.ref.group_kind: (_find_version(cluster, each), each.ref.kind) for each in manifests}
-    refs = list(dict.fromkeys([*(each.ref for each in manifests), *state.entries]))
-    unread: dict[GroupKind, str] = {}
-    for ref in refs:
-        version = cluster.find_api_version(*ref.group_kind)
-        # Not served now is no proof that the objects are gone: its API may be away for a while.
-        if version is None and cluster.is_away(ref.group):
-            unread[ref.group_kind] = f"what serves {ref.kind} of {ref.group} does not answer the API server"
-        elif version is None and ref.group_kind not in wanted:
-            unread[ref.group_kind] = f"the API server serves no {ref.kind} at present"
-        elif version is not None:
-            wanted.setdefault(ref.group_kind, (version, ref.kind))
-    # What is not served yet, because its definition comes with this very pass, cannot exist.
-    served = {kind: of for kind, of in wanted.items() if cluster.serves(*of)}
-    live: dict[ObjectRef, Body] = {}
-    for group_kind, found in list_kinds(cluster, served, refs, tree=tree).items():
-        if isinstance(found, ClusterError):
-            unread[group_kind] = str(found)
-        else:
-            live |= found
+    versions, unread = _find_versions(cluster, manifests, state)
+    live, errors = list_kinds(cluster, versions, tree=tree)
+    unread |= errors
     asked = [
-        (served[ref.group_kind][0], ref)
-        for ref in refs
-        if ref not in live and ref.group_kind in served and ref.group_kind not in unread
+        (version, ref) for ref, version in versions.items() if ref not in live and _find_place(ref) not in unread
     ]
     asked = _leave_out_absent(cluster, asked)
     for (_, ref), answer in zip(asked, cluster.get_objects(asked), strict=True):
         if isinstance(answer, ClusterError):
-            unread[ref.group_kind] = str(answer)
+            unread[_find_place(ref)] = str(answer)
         elif answer is not None:
             live[ref] = answer
     return Observation(live=live, keepers=find_keepers(cluster, live), unread=unread)
+
+
+def _find_versions(
+    cluster: Cluster, manifests: Collection[Manifest], state: State
+) -> tuple[dict[ObjectRef, str], dict[Place, str]]:
+    """The API version to read each object at, of those that can be; and why others cannot be read at all."""
+    wanted = {each.ref: _find_version(cluster, each) for each in manifests}
+    known = {ref.group_kind: version for ref, version in wanted.items()}
+    versions: dict[ObjectRef, str] = {}
+    unread: dict[Place, str] = {}
+    for ref in dict.fromkeys([*wanted, *state.entries]):
+        served = cluster.find_api_version(*ref.group_kind)
+        version = wanted.get(ref) or known.get(ref.group_kind) or served
+        # Not served now is no proof that the objects are gone: its API may be away for a while.
+        if served is None and cluster.is_away(ref.group):
+            unread[_find_place(ref)] = f"what serves {ref.kind} of {ref.group} does not answer the API server"
+        elif version is None:
+            unread[_find_place(ref)] = f"the API server serves no {ref.kind} at present"
+        # What is not served yet, because its definition comes with this very pass, cannot exist.
+        elif cluster.serves(version, ref.kind):
+            versions[ref] = version
+    return versions, unread
 
 
 def _leave_out_absent(cluster: Cluster, asked: Sequence[tuple[str, ObjectRef]]) -> list[tuple[str, ObjectRef]]:
@@ -83,62 +90,56 @@ def _leave_out_absent(cluster: Cluster, asked: Sequence[tuple[str, ObjectRef]]) 
 
 
 def list_kinds(
-    cluster: Cluster, kinds: Mapping[GroupKind, Kind], refs: Iterable[ObjectRef], *, tree: str
-) -> dict[GroupKind, dict[ObjectRef, Body] | ClusterError]:
-    """The tree's objects of each kind, found by label: one LIST a kind, over all namespaces.
+    cluster: Cluster, versions: Mapping[ObjectRef, str], *, tree: str
+) -> tuple[dict[ObjectRef, Body], dict[Place, str]]:
+    """The tree's objects, found by label, and what could not be listed and why.
 
-    Where the rights do not reach so far, it is one LIST for each namespace in which one of `refs` is of that
-    kind. A kind outside of namespaces that may not be listed is answered empty: its objects can be asked for.
+    `versions` are the objects that are looked for, each with the API version to read it at: one that is read at
+    another looks changed. It is one LIST for each kind and version, over all namespaces; where the rights do not
+    reach so far, one for each namespace in which an object is looked for. A kind outside of namespaces that may
+    not be listed is answered empty: its objects can be asked for.
     """
     selector = f"{TREE_LABEL}={tree}"
-    homes: dict[GroupKind, set[str]] = {}
-    for ref in refs:
-        homes.setdefault(ref.group_kind, set()).add(ref.namespace)
-    inside = [each for each in kinds if any(homes[each])]
-    outside = [each for each in kinds if each not in inside]
-    found = _list_everywhere(cluster, kinds, [*outside, *inside[:1]], selector)
+    homes: dict[Kind, set[str]] = {}
+    for ref, version in versions.items():
+        homes.setdefault((version, ref.kind), set()).add(ref.namespace)
+    inside = [each for each in homes if any(homes[each])]
+    outside = [each for each in homes if each not in inside]
+    found = _list_everywhere(cluster, [*outside, *inside[:1]], selector)
     if inside and not _is_refused(found[inside[0]]):
-        found |= _list_everywhere(cluster, kinds, inside[1:], selector)
+        found |= _list_everywhere(cluster, inside[1:], selector)
     # Rights mostly reach equally far for all kinds: after the first refusal the others are not tried.
-    places = [
+    narrow = [
         (each, namespace)
         for each in inside
         if each not in found or _is_refused(found[each])
         for namespace in sorted(homes[each])
     ]
-    asked = [kinds[each] for each, _ in places]
-    answers = cluster.list_objects(asked, selector=selector, namespaces=[name for _, name in places])
-    narrow: dict[GroupKind, list[Found]] = {}
-    for (each, _), answer in zip(places, answers, strict=True):
-        narrow.setdefault(each, []).append(answer)
-    found |= {each: _join(answers) for each, answers in narrow.items()}
-    found |= {each: [] for each in outside if _is_refused(found[each])}
-    return {
-        each: answer if isinstance(answer, ClusterError) else index_objects(answer)
-        for each in kinds
-        for answer in [found[each]]
-    }
+    names = [namespace for _, namespace in narrow]
+    answers = cluster.list_objects([each for each, _ in narrow], selector=selector, namespaces=names)
+    parts = [(each, homes[each], answer) for each, answer in found.items() if not _is_refused(answer)]
+    parts += [(each, {name}, answer) for (each, name), answer in zip(narrow, answers, strict=True)]
+    live: dict[ObjectRef, Body] = {}
+    unread: dict[Place, str] = {}
+    for (version, kind), namespaces, answer in parts:
+        if isinstance(answer, ClusterError):
+            unread |= {(parse_group(version), kind, each): str(answer) for each in namespaces}
+        else:
+            listed = index_objects(answer)
+            live |= {ref: body for ref, body in listed.items() if versions.get(ref, version) == version}
+    return live, unread
 
 
-def _list_everywhere(
-    cluster: Cluster, kinds: Mapping[GroupKind, Kind], which: Sequence[GroupKind], selector: str
-) -> dict[GroupKind, Found]:
-    answers = cluster.list_objects([kinds[each] for each in which], selector=selector)
-    return dict(zip(which, answers, strict=True))
+def _list_everywhere(cluster: Cluster, kinds: Sequence[Kind], selector: str) -> dict[Kind, Found]:
+    return dict(zip(kinds, cluster.list_objects(kinds, selector=selector), strict=True))
 
 
 def _is_refused(found: Found) -> bool:
     return isinstance(found, ClusterError) and found.status == _FORBIDDEN
 
 
-def _join(parts: Sequence[Found]) -> Found:
-    """All of them together, or the first error: a part that is missing would look like objects that are gone."""
-    joined: list[Body] = []
-    for part in parts:
-        if isinstance(part, ClusterError):
-            return part
-        joined += part
-    return joined
+def _find_place(ref: ObjectRef) -> Place:
+    return *ref.group_kind, ref.namespace
 
 
 def list_pods(cluster: Cluster, namespaces: Iterable[str]) -> dict[str, list[Body] | ClusterError]:

@@ -6,9 +6,10 @@ from dataclasses import replace
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Body, ObjectRef
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, State
-from jsorc_gitops.reconcile.observe import Observation
+from jsorc_gitops.reconcile.neighbours import find_keepers
+from jsorc_gitops.reconcile.observe import Observation, index_objects
 from jsorc_gitops.reconcile.plan import Action, Step, is_going, is_stale, make_deletion, make_release_patch
-from jsorc_gitops.reconcile.plan_prune import PrunePlan, plan_prune, plan_removal
+from jsorc_gitops.reconcile.plan_prune import EVERYTHING, PrunePlan, plan_prune, plan_removal
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.replan import ATTEMPTS
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
@@ -23,11 +24,7 @@ def find_prune(run: Pass, state: State, observed: Observation, consents: Collect
     if not absent:
         return PrunePlan()
     descends = run.options.allow_rewind or run.doors.history.is_ancestor(state.revision, run.revision) is True
-    # A kind that is not served now is no proof that its objects are gone.
-    unserved = {of for of in absent if run.cluster.find_api_version(*of) is None}
-    if unread := unserved.union(observed.unread):
-        kinds = ", ".join(sorted(kind for _, kind in unread))
-        refusal = f"nothing is pruned, because {kinds} could not be read"
+    if refusal := _check_read(run, observed, absent, consents):
         return PrunePlan(refusal=refusal, rewinds=not descends)
     return plan_prune(
         state,
@@ -38,6 +35,28 @@ def find_prune(run: Pass, state: State, observed: Observation, consents: Collect
         descends=descends,
         consents=consents,
     )
+
+
+def _check_read(
+    run: Pass, observed: Observation, absent: Collection[tuple[str, str]], consents: Collection[str]
+) -> str:
+    # A kind that is not served now is no proof that its objects are gone; a person may know that they are.
+    unserved = {of for of in absent if run.cluster.find_api_version(*of) is None}
+    dropped = {of for of in unserved if not run.cluster.is_away(of[0])}
+    # Of a kind that could not be read in one namespace, nothing is known.
+    unread = unserved | {(group, kind) for group, kind, _ in observed.unread}
+    if others := unread - dropped:
+        return f"nothing is pruned, because {_name_kinds(others)} could not be read"
+    if dropped and EVERYTHING not in consents:
+        return (
+            f"nothing is pruned, because the API server serves no {_name_kinds(dropped)}; "
+            "if that is gone for good, --allow-prune forgets what was of it"
+        )
+    return ""
+
+
+def _name_kinds(kinds: Collection[tuple[str, str]]) -> str:
+    return ", ".join(sorted(kind for _, kind in kinds))
 
 
 def _left_alone(run: Pass, state: State) -> set[ObjectRef]:
@@ -84,13 +103,17 @@ def _remove(run: Pass, steps: Sequence[Step]) -> list[Body | ClusterError]:
 def _look_again(run: Pass, stale: Sequence[Step], results: list[ObjectResult]) -> list[Step]:
     """Steps whose object was written meanwhile, by a controller's status mostly, on what it is now."""
     asked = [(step.live["apiVersion"], step.ref) for step in stale if step.live]
+    answers = run.cluster.get_objects(asked) if asked else []
+    there = [each for each in answers if each is not None and not isinstance(each, ClusterError)]
+    # Flux or Argo CD may be who wrote in between.
+    keepers = find_keepers(run.cluster, index_objects(there))
     again = []
-    for step, live in zip(stale, run.cluster.get_objects(asked) if asked else [], strict=True):
+    for step, live in zip(stale, answers, strict=True):
         if live is None or isinstance(live, ClusterError):
             results.append(_result(step, live or {}))
             continue
         entry = Entry(ref=step.ref, service=step.service, uid=_uid(step.live), fingerprint="")
-        planned = plan_removal(entry, live, part_of=run.part_of)
+        planned = plan_removal(entry, live, part_of=run.part_of, keeper=keepers.get(step.ref, ""))
         if planned.action is Action.YIELD:
             results.append(_result(planned, {}))
         else:

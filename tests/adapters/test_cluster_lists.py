@@ -172,15 +172,11 @@ def test_rights_that_differ_by_kind(
     binding = ("clusterrolebinding", rights, f"--clusterrole={rights}", "--user=limited")
     controlplane.kubectl("create", *binding)
     request.addfinalizer(lambda: controlplane.kubectl("delete", "clusterrolebinding", rights))
-    kinds = {
-        ("", "ConfigMap"): ("v1", "ConfigMap"),
-        ("", "Service"): ("v1", "Service"),
-        ("apps", "Deployment"): ("apps/v1", "Deployment"),
-    }
-    bodies = [{**make_map(rights), "apiVersion": version, "kind": kind} for version, kind in kinds.values()]
+    kinds = [("v1", "ConfigMap"), ("v1", "Service"), ("apps/v1", "Deployment")]
+    bodies = [{**make_map(rights), "apiVersion": version, "kind": kind} for version, kind in kinds]
     with connect(proxy.kubeconfig_for("limited")) as limited:
         proxy.requests.clear()
-        found = list_kinds(limited, kinds, [ref_of(each) for each in bodies], tree="t")
-    assert (found["", "ConfigMap"], found["", "Service"]) == ({}, {})
-    assert f"in namespace {rights}" in str(found["apps", "Deployment"])
+        found, unread = list_kinds(limited, {ref_of(each): each["apiVersion"] for each in bodies}, tree="t")
+    assert (found, [*unread]) == ({}, [("apps", "Deployment", rights)])
+    assert f"in namespace {rights}" in unread["apps", "Deployment", rights]
     assert [proxy.count(f"/{name}") for name in ("configmaps", "services", "deployments")] == [1, 2, 2]

@@ -208,6 +208,18 @@ def test_history_of_a_path(work: Worktree) -> None:
     ]
 
 
+def test_history_of_a_folder_between_commits(work: Worktree) -> None:
+    """What was changed and taken back again has a history, though nothing differs in the end."""
+    repository = Repository(work.root)
+    one = work.commit({"rendered/a": "other"})
+    two = work.commit({"rendered/a": "again", "templates/x": "1"})
+    three = work.commit({"rendered/a": "other"})
+    four = work.commit({"templates/x": "2"})
+
+    ranges = (f"{one}..{three}", f"{two}..{four}", f"{three}..{four}")
+    assert [repository.has_history("rendered/", revision=each) for each in ranges] == [True, True, False]
+
+
 def test_what_changed_since_a_folder_was_committed(work: Worktree) -> None:
     """A template that was committed after rendered/ is found; one committed with it is not."""
     repository = Repository(work.root)

@@ -473,6 +473,25 @@ def test_what_it_takes_over_in_mid_pass_is_left_to_it(web: Tree, make: Any, *, a
 
 
 @GITOPS
+@pytest.mark.usefixtures("gitops")
+def test_what_it_takes_over_before_a_deletion_is_left_to_it(web: Tree, make: Any) -> None:
+    """Between the plan to prune it and the deletion, which is refused as stale."""
+    web.say(WEB)
+    told = []
+
+    def take_over(_: Request) -> None:
+        told.append(f"ConfigMap/{web.namespace}/settings yielded: {keep(web, make)} applies it")
+
+    with Proxy(web.scratch.controlplane) as proxy:
+        proxy.misbehave(take_over, match="^DELETE .*/configmaps/settings", times=1)
+        done = web.reconcile("--kubeconfig", str(proxy.kubeconfig_for()))
+
+    assert done.code == 0, done.output
+    assert told[0] in done.output
+    assert web.data()["color"] == "red"
+
+
+@GITOPS
 @pytest.mark.parametrize(("kept", "alive"), [("settings", False), ("another", True)], ids=["gone", "copied"])
 @pytest.mark.usefixtures("gitops")
 def test_a_stale_mark_does_not_count(tree: Tree, make: Any, kept: str, *, alive: bool) -> None:

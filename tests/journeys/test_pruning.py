@@ -7,7 +7,8 @@ import pytest
 
 from jsorc_gitops.reconcile.inventory import parse_state
 from tests.controlplane.server import ControlPlane
-from tests.journeys.test_ownership import SETTINGS, WEB, Tree, is_calm
+from tests.journeys.test_ownership import CRDS, SETTINGS, WEB, Tree, is_calm
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
 
@@ -99,6 +100,28 @@ def test_kubectl_refuses_our_applyset(tree: Tree) -> None:
     assert "tooling" in done.output
     assert "jsorc" in done.output
     assert tree.data() == {"color": "blue", "size": "small"}
+
+
+def test_what_a_deleted_definition_took_along_is_forgotten(tree: Tree, controlplane: ControlPlane) -> None:
+    """Once a person says that it is gone for good; until then nothing is pruned, and the report says how."""
+    group = f"{tree.namespace}.example.com"
+    definition = f"crd/things.{group}"
+    controlplane.kubectl("create", "-f", "-", stdin=CRDS.format(kind="Thing", plural="things", group=group))
+    controlplane.kubectl("wait", "--for=condition=Established", definition)
+    wait_until(lambda: group in controlplane.kubectl("api-versions"), what="the group")
+    tree.say(WEB, SETTINGS, f"apiVersion: {group}/v1\nkind: Thing\nmetadata: {{name: a}}\n")
+    assert tree.reconcile().code == 0
+    controlplane.kubectl("delete", definition)
+    wait_until(lambda: group not in controlplane.kubectl("api-versions"), what="the group to go")
+    tree.say(WEB)
+
+    refused, agreed, later = tree.reconcile(), tree.reconcile("--allow-prune"), tree.reconcile()
+
+    assert "the API server serves no Thing; if that is gone for good, --allow-prune forgets" in refused.output
+    assert "settings pruned" not in refused.output
+    assert f"ConfigMap/{tree.namespace}/settings pruned" in agreed.output
+    assert (refused.code, agreed.code) == (1, 0)
+    assert is_calm(later)
 
 
 def test_a_revert_brings_everything_back(tree: Tree) -> None:

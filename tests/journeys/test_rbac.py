@@ -57,12 +57,6 @@ class Limited:
         printed = tree.scratch.jsorc("rbac")
         assert printed.code == 0, printed.output
         self.roles: list[dict[str, Any]] = list(yaml.safe_load_all(printed.output))
-        for each in self.roles:
-            # Trees of other tests have the same name.
-            if each["kind"].startswith("Cluster"):
-                each["metadata"]["name"] = tree.namespace
-            if each["kind"] == "ClusterRoleBinding":
-                each["roleRef"]["name"] = tree.namespace
         self.grant(self.roles)
         config = json.loads(tree.scratch.controlplane.kubeconfig.read_text())
         token = tree.kubectl("create", "token", "jsorc").strip()
@@ -85,7 +79,8 @@ class Limited:
 def limited(tmp_path: Path, controlplane: ControlPlane, namespace: str) -> Iterator[Limited]:
     made = Limited(Tree(tmp_path / "repository", controlplane, namespace))
     yield made
-    names = (f"clusterrole/{namespace}", f"clusterrolebinding/{namespace}", f"priorityclass/{namespace}")
+    role = f"jsorc.{namespace}.default"
+    names = (f"clusterrole/{role}", f"clusterrolebinding/{role}", f"priorityclass/{namespace}")
     controlplane.kubectl("delete", "--ignore-not-found", *names)
 
 
@@ -147,6 +142,40 @@ def without(roles: list[dict[str, Any]], kind: str, number: int) -> list[dict[st
         if role["kind"] == kind:
             del role["rules"][number]
     return changed
+
+
+def test_a_tree_of_another_repository_keeps_its_rights(limited: Limited, tmp_path: Path) -> None:
+    """Trees that are both called default, each with objects outside of namespaces, do not share a role."""
+    other = Tree(tmp_path / "other", limited.tree.scratch.controlplane, f"{limited.tree.namespace}-other")
+    other.say(SETTINGS, PRIORITY.format(name=other.namespace, value=1))
+
+    printed = list(yaml.safe_load_all(other.scratch.jsorc("rbac").output))
+
+    names = [
+        {(each["kind"], each["metadata"]["name"]) for each in roles if each["kind"].startswith("Cluster")}
+        for roles in (limited.roles, printed)
+    ]
+    assert all(names)
+    assert not names[0] & names[1]
+
+
+def test_rights_for_a_kind_that_left_git_are_needed_until_it_is_pruned(limited: Limited) -> None:
+    """What is printed says so: applied before that pass, nothing is pruned; applied after it, all is well."""
+    assert limited.reconcile().code == 0
+    limited.say(WEB, SETTINGS, CLAIM, PRIORITY.format(name=limited.tree.namespace, value=1))
+    printed = limited.tree.scratch.jsorc("rbac").output
+    assert "# apply these after that pass." in printed
+    poorer = list(yaml.safe_load_all(printed))
+
+    limited.grant(poorer)
+    early = limited.reconcile()
+    limited.grant(limited.roles)
+    pruned = limited.reconcile()
+    limited.grant(poorer)
+
+    assert "nothing is pruned, because Role, RoleBinding could not be read" in early.output
+    assert f"Role/{limited.tree.namespace}/reader pruned" in pruned.output
+    assert is_calm(limited.reconcile())
 
 
 def test_a_plan_names_what_deleting_lacks(limited: Limited) -> None:

@@ -11,8 +11,8 @@ from jsorc_gitops.reconcile.inventory import State, format_state, parse_state
 from jsorc_gitops.reconcile.plan import Action
 from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.report import Report
-from tests.reconcile.builders import make_ref
-from tests.reconcile.trees import TREE, actions
+from tests.reconcile.builders import make_body, make_ref, make_tree
+from tests.reconcile.trees import TASK, TREE, actions
 from tests.reconcile.world import World
 
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -96,6 +96,30 @@ def test_a_difference_is_applied(world: World) -> None:
     assert task.action is Action.CONFIGURE
     assert [(each.path, each.after) for each in task.changes] == [(".metadata.annotations", {"by": "webhook"})]
     assert "apply ConfigMap/home/task" in world.log
+
+
+def test_what_is_refused_is_told_until_it_is_mended(world: World) -> None:
+    """A policy that would take the object no more is found by every pass, not once an hour."""
+    world.run(TREE, options=HOURLY)
+    first = world.state().audited
+    later(world, hours=2)
+    asked = ("dry-run", "ConfigMap/home/task")
+    world.hooks.before = lambda *what: ClusterError("denied by policy", status=403) if what == asked else None
+    for _ in range(2):
+        assert world.run(TREE, options=HOURLY).exit_code == 1
+        assert (world.writes, world.state().audited) == ([], first)
+    world.survive()
+    assert world.run(TREE, options=HOURLY).exit_code == 0
+    assert world.state().audited > first
+
+
+def test_a_refusal_of_another_kind_does_not_repeat_an_audit(world: World) -> None:
+    """An object of somebody else is refused in every pass anyway."""
+    world.cluster.put(make_body("Service", "theirs"))
+    tree = make_tree({"task": TASK, "bad": [make_body("Service", "theirs", service="bad")]})
+    assert world.run(tree, options=HOURLY).exit_code == 1
+    assert world.run(tree, options=HOURLY).exit_code == 1
+    assert "dry-run ConfigMap/home/task" not in world.log
 
 
 def test_a_dry_run_audits_as_the_pass_would(world: World) -> None:

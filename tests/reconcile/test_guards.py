@@ -81,6 +81,22 @@ def test_an_older_commit_is_refused(world: World) -> None:
     assert world.writes == []
 
 
+def test_a_shallow_clone_is_warned_of_what_it_cannot_tell(world: World) -> None:
+    """It may be behind and undo what was applied last; it names what ends the doubt."""
+    world.run(REDIS_ALONE, "c2")
+    world.history.shallow = True
+    (warning,) = world.run(make_tree({"redis": REDIS, "task": TASK}), "cX").warnings
+    assert "whether commit cX comes after c2, which was applied last" in warning
+    assert warning.endswith("run git fetch --unshallow")
+    assert world.run(REDIS_ALONE, "cX").warnings == ()
+
+
+def test_a_branch_is_no_shallow_clone(world: World) -> None:
+    """What it has not, is told by pruning; fetching would change nothing."""
+    world.run(REDIS_ALONE, "c1")
+    assert world.run(REDIS_ALONE, "b1").warnings == ()
+
+
 @pytest.mark.parametrize("differs", [False, True])
 def test_an_older_commit_is_gone_back_to_on_demand(world: World, *, differs: bool) -> None:
     """Once; from there it is the one to descend from, be there anything to apply or not."""

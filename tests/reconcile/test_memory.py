@@ -2,7 +2,7 @@
 
 import pytest
 
-from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.errors import ClusterError, RefusedError
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.memory import write_ledger
 from jsorc_gitops.reconcile.plan import Action
@@ -35,13 +35,13 @@ def refuse(world: World, what: str) -> None:
 
 
 def test_before_anything_is_made_all_of_it_is_expected(world: World) -> None:
-    """Every object of the tree, without an uid; none is settled."""
+    """Every object of the tree, without an uid; consents count from this commit on."""
     seen = state_at(world, "apply", "ConfigMap/home/redis")
     world.run(TREE, "c1")
     assert {ref: (each.uid, each.fingerprint) for ref, each in seen[0].entries.items()} == dict.fromkeys(
         TREE.manifests, ("", "")
     )
-    assert (seen[0].revision, seen[0].settled) == ("c1", "")
+    assert (seen[0].revision, seen[0].settled) == ("c1", "c1")
 
 
 def test_the_expected_is_added_to_what_was_there(world: World) -> None:
@@ -141,6 +141,26 @@ def test_a_failure_that_changes_nothing_writes_nothing(world: World) -> None:
     world.run(CHANGED, "c2")
     world.run(CHANGED, "c2")
     assert world.writes == ["apply ConfigMap/home/redis"]
+
+
+def test_a_commit_that_was_taken_back_cannot_be_applied_later(world: World) -> None:
+    """Nothing changed from c1 to c3, but c2 says something else, and a machine may still be there."""
+    world.run(TREE, "c1")
+    world.history.touching = {"c2", "c3"}
+    world.run(TREE, "c3")
+    assert (world.writes, world.state().revision) == ([f"replace {STATE}"], "c3")
+    with pytest.raises(RefusedError, match="older than commit c3"):
+        world.run(CHANGED, "c2")
+    world.run(TREE, "c3")
+    assert world.writes == []
+
+
+def test_a_commit_that_leaves_the_tree_alone_writes_nothing(world: World) -> None:
+    """A README was edited."""
+    world.run(TREE, "c1")
+    world.run(TREE, "c2")
+    assert (world.writes, world.state().revision) == ([], "c1")
+    assert "history rendered/ c1..c2" in world.log
 
 
 def test_what_is_gone_is_forgotten(world: World) -> None:

@@ -1,10 +1,14 @@
 """observe: what is asked of the cluster, and what not being told means."""
 
+from typing import Any
+
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.inventory import Entry, State
 from jsorc_gitops.reconcile.observe import FEW, Observation, list_pods, observe_tree
+from jsorc_gitops.reconcile.ports import Options
 from tests.reconcile.builders import (
+    HOME,
     Body,
     make_body,
     make_config_map,
@@ -102,7 +106,7 @@ def test_a_kind_that_may_not_be_listed_is_unread(world: World) -> None:
     world.cluster.forbidden = {"Deployment"}
     world.cluster.put(make_config_map("a"))
     observed = observe(world, make_config_map("a"), make_deployment("web"))
-    assert observed.unread == {("apps", "Deployment"): "Deployment is forbidden"}
+    assert observed.unread == {("apps", "Deployment", HOME): "Deployment is forbidden"}
     assert list(observed.live) == [make_ref("ConfigMap", "a")]
     assert not any(line.startswith("get") for line in world.log)
 
@@ -144,13 +148,34 @@ def test_a_namespace_that_only_the_inventory_knows_is_listed_too(world: World) -
     assert world.log.count("list ConfigMap") == 3
 
 
-def test_one_namespace_that_may_not_be_listed_makes_the_kind_unread(world: World) -> None:
-    """The other namespace alone would look as if the objects of this one were gone."""
+def test_a_namespace_that_may_not_be_listed_is_unread(world: World) -> None:
+    """The other one is read all the same."""
     world.cluster.narrow = {"ConfigMap"}
     one = str(make_ref("ConfigMap", "", namespace="other"))
     world.hooks.before = lambda *asked: ClusterError("no answer") if asked == ("list", one) else None
+    world.cluster.put(FOUR[0])
     observed = observe(world, *FOUR[:2])
-    assert observed.unread == {("", "ConfigMap"): "no answer"}
+    assert observed.unread == {("", "ConfigMap", "other"): "no answer"}
+    assert [*observed.live] == [make_ref("ConfigMap", "a")]
+
+
+def test_each_object_is_read_at_its_own_version(world: World) -> None:
+    """Two versions of one kind in a tree are two LISTs; an object that is read at the other one looks changed."""
+    world.cluster.served |= {(f"{GROUP}/v1", "Widget"), (f"{GROUP}/v2", "Widget")}
+    list_objects = world.cluster.list_objects
+
+    def convert(kinds: Any, **more: Any) -> Any:
+        answers: Any = list_objects(kinds, **more)
+        return [[each | {"apiVersion": of[0]} for each in one] for of, one in zip(kinds, answers, strict=True)]
+
+    world.cluster.list_objects = convert  # type: ignore[method-assign]
+    bodies = [make_widget("a"), make_widget("b", version="v2")]
+    for body in bodies:
+        world.cluster.put(body)
+    observed = observe(world, *bodies)
+    assert world.log == ["list Widget", "list Widget"]
+    versions = {ref.name: live["apiVersion"] for ref, live in observed.live.items()}
+    assert versions == {"a": f"{GROUP}/v1", "b": f"{GROUP}/v2"}
 
 
 def test_a_namespace_may_be_read_where_namespaces_may_not_be_listed(world: World) -> None:
@@ -165,8 +190,8 @@ def test_a_kind_whose_server_is_away_is_unread(world: World) -> None:
     """In the tree or in the inventory: it cannot be known what is there, so nothing is created or pruned."""
     world.cluster.away = {GROUP}
     why = f"what serves Widget of {GROUP} does not answer the API server"
-    assert observe(world, make_widget("a")).unread == {(GROUP, "Widget"): why}
-    assert observe(world, remembered=(widget_ref("a"),)).unread == {(GROUP, "Widget"): why}
+    assert observe(world, make_widget("a")).unread == {(GROUP, "Widget", HOME): why}
+    assert observe(world, remembered=(widget_ref("a"),)).unread == {(GROUP, "Widget", HOME): why}
 
 
 def test_a_kind_that_comes_with_this_pass_is_not_asked_for(world: World) -> None:
@@ -179,13 +204,13 @@ def test_a_kind_that_comes_with_this_pass_is_not_asked_for(world: World) -> None
 def test_a_remembered_kind_that_is_not_served_is_unread(world: World) -> None:
     """Its API may be away for a while; that is no proof that the objects are gone."""
     observed = observe(world, remembered=(widget_ref("a"),))
-    assert observed.unread == {(GROUP, "Widget"): "the API server serves no Widget at present"}
+    assert observed.unread == {(GROUP, "Widget", HOME): "the API server serves no Widget at present"}
 
 
-def test_an_object_that_cannot_be_read_makes_its_kind_unread(world: World) -> None:
+def test_an_object_that_cannot_be_read_makes_its_place_unread(world: World) -> None:
     """Its LIST was answered, the GET after it was not."""
     world.hooks.before = lambda verb, _what: ClusterError("no answer") if verb == "get" else None
-    assert observe(world, make_config_map("a")).unread == {("", "ConfigMap"): "no answer"}
+    assert observe(world, make_config_map("a")).unread == {("", "ConfigMap", HOME): "no answer"}
 
 
 def test_a_kind_whose_api_is_away_is_not_forgotten(world: World) -> None:
@@ -195,11 +220,32 @@ def test_a_kind_whose_api_is_away_is_not_forgotten(world: World) -> None:
     world.run(make_tree({"redis": [make_widget("a"), make_widget("b")]}), "c1")
     world.cluster.served.discard(api)
     fewer = make_tree({"redis": [make_widget("a")]})
-    assert world.run(fewer, "c2").errors == ("nothing is pruned, because Widget could not be read",)
+    world.cluster.away = {GROUP}
+    report = world.run(fewer, "c2", Options(allow_prune=True))
+    assert report.errors == ("nothing is pruned, because Widget could not be read",)
     assert widget_ref("b") in world.state().entries
+    world.cluster.away = set()
     world.cluster.served.add(api)
     assert world.run(fewer, "c2").exit_code == 0
     assert world.names("Widget") == ["a"]
+
+
+def test_a_kind_that_is_served_no_more_is_forgotten_on_demand(world: World) -> None:
+    """Its definition was deleted by hand, or by an upgrade: the refusal says what ends it, and that does."""
+    api = (f"{GROUP}/v1", "Widget")
+    world.cluster.served.add(api)
+    maps = [make_config_map("a", service="redis"), make_config_map("b", service="redis")]
+    world.run(make_tree({"redis": [*maps, make_widget("a")]}), "c1")
+    world.cluster.served.discard(api)
+    del world.cluster.objects[widget_ref("a")]
+    fewer = make_tree({"redis": maps[:1]})
+    (refusal,) = world.run(fewer, "c2").errors
+    assert "serves no Widget; if that is gone for good, --allow-prune forgets what was of it" in refusal
+    assert world.names("ConfigMap") == ["a", "b"]
+    assert world.run(fewer, "c2", Options(allow_prune=True)).exit_code == 0
+    assert world.names("ConfigMap") == ["a"]
+    assert world.run(fewer, "c2").exit_code == 0
+    assert widget_ref("a") not in world.state().entries
 
 
 WIDGETS = make_tree({"redis": [DEFINITION, make_widget("a"), make_widget("b")]})

@@ -153,6 +153,18 @@ def test_a_trailer_counts_until_its_commit_is_settled() -> None:
     assert world.run(AFTER, "c4").exit_code == 1
 
 
+def test_a_trailer_counts_though_nothing_was_settled_before() -> None:
+    """The very first pass met an object of somebody else; what is consented to later counts all the same."""
+    world = World()
+    world.cluster.put(make_body("Service", "theirs"))
+    theirs = {"bad": [make_body("Service", "theirs", service="bad")]}
+    assert world.run(make_tree(KEPT | MANY | theirs), "c1").exit_code == 1
+    assert world.run(make_tree(KEPT | theirs), "c2").exit_code == 1
+    world.history.trailers = {"c3": ["many"]}
+    assert world.run(AFTER, "c3").exit_code == 0
+    assert world.names("ConfigMap") == ["redis"]
+
+
 def test_a_budget_is_lifted_by_the_flag() -> None:
     """--allow-prune, for one pass; git is asked for descent all the same."""
     world = World()

@@ -54,6 +54,7 @@ class FakeHistory:
         self.commits: list[str] = ["c1", "c2", "c3", "c4"]
         self.aside = {"b1"}  # on branches of their own
         self.trailers: dict[str, list[str]] = {}
+        self.touching: set[str] = set()  # commits that touch rendered/
         self.shallow = False
 
     def is_ancestor(self, old: str, new: str) -> bool | None:
@@ -66,6 +67,11 @@ class FakeHistory:
 
     def is_shallow(self) -> bool:
         return self.shallow
+
+    def has_history(self, path: str, *, revision: str = "HEAD") -> bool:
+        self.log.append(f"history {path} {revision}")
+        old, _, new = revision.partition("..")
+        return bool(self.touching & {*self.commits[self.commits.index(old) + 1 : self.commits.index(new) + 1]})
 
     def list_trailers(self, old: str, new: str, key: str) -> list[str]:
         self.log.append(f"trailers {old} {new} {key}")
