@@ -83,7 +83,7 @@ class Connection:
         self._client = self._make_client()
         self._reread = -REREAD
         self._reading, self._counting = Lock(), Lock()
-        self._closing = Event()
+        self._hurrying = Event()
         self._met = False  # it has answered before
         self.requests = 0
 
@@ -92,9 +92,13 @@ class Connection:
         """Where it leads: https://host:port."""
         return str(self._client.configuration.host)
 
+    def hurry(self) -> None:
+        """Let what waits to be sent again fail at once, from now on."""
+        self._hurrying.set()
+
     def close(self) -> None:
-        """Let what waits to be sent again fail at once, and end the connections."""
-        self._closing.set()
+        """Hurry, and end the connections."""
+        self.hurry()
         self._client.close()
 
     def call(
@@ -140,7 +144,7 @@ class Connection:
                     renewed = True
                     continue
                 pause = _find_pause(request, response, next(attempts))
-            if pause is None or monotonic() + pause > give_up or self._closing.wait(pause):
+            if pause is None or monotonic() + pause > give_up or self._hurrying.wait(pause):
                 break
         if broken:
             raise self._describe(broken, uncertain=not request.is_harmless) from broken

@@ -52,6 +52,7 @@ class Lease:
         self.number = 0
         self._renewed = 0.0
         self._lost = ""
+        self._given_back = False
         self._done = Event()
         self._renewer = Thread(target=self._renew, name="jsorc-lease", daemon=True)
 
@@ -93,17 +94,24 @@ class Lease:
             self._done.wait(1)
 
     def check(self) -> None:
-        """Raise LeaseHeldError when the lease was lost meanwhile; asked before every write.
+        """Raise LeaseHeldError when the lease was lost meanwhile, or given back; asked before every write.
 
         Not renewed in time it counts as lost, also for a process that was paused and does not know yet.
         """
+        if self._given_back:
+            raise LeaseHeldError(f"{self._ref} is given back; nothing more is written")
         if not self._lost and monotonic() - self._renewed > self._duration:
             self._lost = f"it was not renewed for {self._duration} s"
         if self._lost:
             raise LeaseHeldError(f"{self._ref} was lost: {self._lost}; the pass stops here")
 
     def release(self) -> None:
-        """Give the lease back, so that the next pass need not wait for it to expire."""
+        """Give the lease back, so that the next pass need not wait for it to expire.
+
+        What is under way, after ^C say, ends before that; it is renewed meanwhile. Nothing new is begun.
+        """
+        self._given_back = True
+        self._cluster.drain()
         self._done.set()
         if self._renewer.is_alive():
             self._renewer.join()

@@ -74,12 +74,14 @@ def write(cluster: Cluster, namespace: str, *, holder: str, renewed: str = "2026
 
 
 def test_a_lease_is_held_and_given_back(cluster: Cluster, namespace: str) -> None:
-    """It names its holder while it is held, and nobody afterwards."""
+    """It names its holder while it is held, and nobody afterwards; nobody writes by it any more."""
     with held(make(cluster, namespace)) as lease:
         lease.check()
         assert read(cluster, namespace)["holderIdentity"]
         assert read(cluster, namespace)["leaseDurationSeconds"] == LONG
     assert read(cluster, namespace)["holderIdentity"] == ""
+    with pytest.raises(LeaseHeldError, match="is given back; nothing more is written"):
+        lease.check()
 
 
 def test_a_second_holder_waits_then_gives_up(cluster: Cluster, namespace: str) -> None:
@@ -94,13 +96,14 @@ def test_a_second_holder_waits_then_gives_up(cluster: Cluster, namespace: str) -
     assert error.value.exit_code == 5
 
 
-def test_a_second_holder_gets_it_when_the_first_is_done(cluster: Cluster, namespace: str) -> None:
+def test_a_second_holder_gets_it_when_the_first_is_done(
+    controlplane: ControlPlane, cluster: Cluster, namespace: str
+) -> None:
     """It waits, and takes it over as soon as it is free."""
-    first, second = make(cluster, namespace), make(cluster, namespace, patience=30)
-    first.acquire()
+    second = make(cluster, namespace, patience=30)
     waiting = Thread(target=second.acquire)
-    waiting.start()
-    first.release()
+    with connect(controlplane.kubeconfig) as other, held(make(other, namespace)):
+        waiting.start()
     waiting.join(10)
     second.check()
     assert read(cluster, namespace)["holderIdentity"]
