@@ -144,7 +144,17 @@ class Cluster:
 
     def get_objects(self, items: Sequence[tuple[str, ObjectRef]]) -> list[Body | ClusterError | None]:
         """Each (api version, identity) as it is now, None where it is not."""
-        return self._each("looking", lambda item: self._get(*item), items)
+        return self._each("looking", lambda item: self.get_object(*item), items)
+
+    def get_object(self, api_version: str, ref: ObjectRef, *, patient: bool = True) -> Body | None:
+        """One as it is now, None where it is not; raises ClusterError. Not `patient`, it is asked once."""
+        try:
+            path = self._path(api_version, ref.kind, ref.namespace, ref.name)
+            return self._call("GET", path, patient=patient)
+        except ClusterError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
 
     def apply_objects(self, requests: Sequence[ApplyRequest]) -> list[Body | ClusterError]:
         """Server-side apply of each, side by side; what the server made of it, or why it would not."""
@@ -220,14 +230,6 @@ class Cluster:
             if not following:
                 return items
             query["continue"] = following
-
-    def _get(self, api_version: str, ref: ObjectRef) -> Body | None:
-        try:
-            return self._call("GET", self._path(api_version, ref.kind, ref.namespace, ref.name))
-        except ClusterError as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
 
     def _apply(self, request: ApplyRequest) -> Body:
         query = {

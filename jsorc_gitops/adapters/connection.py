@@ -23,6 +23,7 @@ RETRIES = 2  # how often what only reads is asked again without having been told
 PAUSE = 0.2  # seconds before the first time, doubled each time
 ABSENCE = 0.5  # seconds before what could not be sent is sent
 TIMEOUT = (5, 30)  # seconds to connect, seconds between two reads
+IMPATIENT = (5, 5)  # the same; a renewal that hangs must leave time for another one
 REREAD = 5.0  # seconds in which refused credentials are not read again: a plugin may take long
 
 _USER_AGENT = f"jsorc/{__version__}"
@@ -118,7 +119,7 @@ class Connection:
         Sent again is what the server says it did not act on: 429 with Retry-After, and 401 where there are newer
         credentials. What only reads is, too, after a 5xx or a connection that broke, and a dry-run after the
         latter. A server that was there and takes no connections is restarting: nothing was sent, so it is
-        waited for. Not `patient`, nothing is waited for.
+        waited for. Not `patient`, nothing is waited for, and an answer for 5 seconds only.
         """
         target = f"{path}?{urlencode(query)}" if query else path
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": _USER_AGENT}
@@ -132,7 +133,7 @@ class Connection:
             client, broken = self._client, None
             guard()
             try:
-                response = self._send(client, request)
+                response = self._send(client, request, TIMEOUT if patient else IMPATIENT)
             except urllib3.exceptions.ConnectTimeoutError as error:
                 # Refused, too, is one to urllib3.
                 broken, pause = error, ABSENCE if self._met else None
@@ -150,7 +151,9 @@ class Connection:
             raise self._describe(broken, uncertain=not request.is_harmless) from broken
         return parse_answer(response.status, response.data, method=method, path=path)
 
-    def _send(self, client: RESTClientObject, request: _Request) -> urllib3.BaseHTTPResponse:
+    def _send(
+        self, client: RESTClientObject, request: _Request, timeout: tuple[int, int]
+    ) -> urllib3.BaseHTTPResponse:
         with self._counting:
             self.requests += 1
         configuration = client.configuration
@@ -161,7 +164,7 @@ class Connection:
                 configuration.host + request.target,
                 headers={**request.headers, **secrets},
                 body=request.body,
-                _request_timeout=TIMEOUT,
+                _request_timeout=timeout,
             )
             response.read()
         except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ProtocolError):

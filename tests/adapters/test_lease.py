@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from subprocess import PIPE
@@ -13,11 +14,11 @@ from typing import Any
 import pytest
 
 from jsorc_gitops.adapters.cluster import Cluster
-from jsorc_gitops.adapters.lease import Lease
+from jsorc_gitops.adapters.lease import DURATION, Lease
 from jsorc_gitops.errors import ClusterError, LeaseHeldError
 from jsorc_gitops.model.objects import Body, ObjectRef
 from tests.adapters.sending import connect
-from tests.controlplane.proxy import Cut, Proxy
+from tests.controlplane.proxy import Cut, Delay, Proxy
 from tests.controlplane.server import ControlPlane
 from tests.waiting import wait_until
 
@@ -184,6 +185,25 @@ def test_a_renewal_that_was_not_heard_of_is_ours(proxy: Proxy, namespace: str) -
             wait_until(lambda: proxy.count("^PUT .*/leases/") > 3, what="it is renewed again and again")
             lease.check()
         assert read(cluster, namespace)["holderIdentity"] == ""
+
+
+def test_a_renewal_that_hangs_is_given_up(proxy: Proxy, namespace: str) -> None:
+    """After five seconds, so that another one is in time: the server answers all else, and the lease is kept."""
+    with connect(proxy.kubeconfig_for()) as cluster, held(make(cluster, namespace, duration=DURATION)) as lease:
+        proxy.misbehave(Delay(), match="^PUT .*/leases/", times=1)
+        wait_until(lambda: proxy.count("^PUT .*/leases/") > 2, what="it is renewed again", seconds=DURATION + 5)
+        lease.check()
+
+
+def test_a_machine_that_slept_notices_at_its_first_check(
+    cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its monotonic clock stood still meanwhile, and nothing was renewed."""
+    gettime = time.clock_gettime
+    with held(make(cluster, namespace)) as lease:
+        monkeypatch.setattr(time, "clock_gettime", lambda clock: gettime(clock) + LONG + 1)
+        with pytest.raises(LeaseHeldError, match=f"it was not renewed for {LONG} s"):
+            lease.check()
 
 
 PAUSED = """
