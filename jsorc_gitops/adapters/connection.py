@@ -34,9 +34,14 @@ _SERVER_ERROR = 500
 class _Request:
     method: str
     path: str
-    target: str  # the path and its query
+    query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any = field(repr=False)
+
+    @property
+    def target(self) -> str:
+        """The path and its query."""
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
     @property
     def is_read(self) -> bool:
@@ -46,7 +51,7 @@ class _Request:
     def is_harmless(self) -> bool:
         """Whether it changes nothing, so that it may be done twice: a read or a dry-run."""
         # Of a deletion with a body the API server reads nothing else.
-        asked = self.body if self.method == "DELETE" else self.target
+        asked = self.body if self.method == "DELETE" else self.query
         return self.is_read or "dryRun" in asked
 
 
@@ -121,9 +126,8 @@ class Connection:
         latter. A server that was there and takes no connections is restarting: nothing was sent, so it is
         waited for. Not `patient`, nothing is waited for, and an answer for 5 seconds only.
         """
-        target = f"{path}?{urlencode(query)}" if query else path
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": _USER_AGENT}
-        request = _Request(method=method, path=path, target=target, headers=headers, body=body)
+        request = _Request(method=method, path=path, query=query or {}, headers=headers, body=body)
         if self._read_only and not request.is_harmless:
             raise ValueError(f"{method} {path} would write, and this connection is read-only")
         give_up, renewed = monotonic() + (PATIENCE if patient else 0), False
