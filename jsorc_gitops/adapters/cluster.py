@@ -32,6 +32,10 @@ _MERGE = "application/merge-patch+json"
 T = TypeVar("T")
 
 
+def _make_pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="jsorc")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Resource:
     api_version: str
@@ -63,7 +67,7 @@ class Cluster:
         self._call = self._connection.call
         self.guard: Callable[[], None] = lambda: None
         self._progress = progress
-        self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="jsorc")
+        self._pool = _make_pool()
         self._resources: dict[tuple[str, str], _Resource] = {}
         self._preferred: dict[tuple[str, str], str] = {}
         self._away: set[str] = set()
@@ -77,6 +81,12 @@ class Cluster:
     def requests(self) -> int:
         """How many requests were sent, those sent again and discovery included."""
         return self._connection.requests
+
+    def drain(self) -> None:
+        """Wait until what is under way has ended; what is not yet sent never is, nor is anything sent again."""
+        self._connection.hurry()
+        self._pool.shutdown(cancel_futures=True)
+        self._pool = _make_pool()
 
     def close(self) -> None:
         self._connection.close()
@@ -134,7 +144,17 @@ class Cluster:
 
     def get_objects(self, items: Sequence[tuple[str, ObjectRef]]) -> list[Body | ClusterError | None]:
         """Each (api version, identity) as it is now, None where it is not."""
-        return self._each("looking", lambda item: self._get(*item), items)
+        return self._each("looking", lambda item: self.get_object(*item), items)
+
+    def get_object(self, api_version: str, ref: ObjectRef, *, patient: bool = True) -> Body | None:
+        """One as it is now, None where it is not; raises ClusterError. Not `patient`, it is asked once."""
+        try:
+            path = self._path(api_version, ref.kind, ref.namespace, ref.name)
+            return self._call("GET", path, patient=patient)
+        except ClusterError as error:
+            if error.status == NOT_FOUND:
+                return None
+            raise
 
     def apply_objects(self, requests: Sequence[ApplyRequest]) -> list[Body | ClusterError]:
         """Server-side apply of each, side by side; what the server made of it, or why it would not."""
@@ -147,21 +167,26 @@ class Cluster:
     def create_object(self, body: Body) -> Body:
         """POST; raises ClusterError with status 409 where it exists, 404 where its namespace does not."""
         query = {"fieldManager": self._field_manager}
-        return self._call("POST", self._path_of(body, named=False), query=query, body=body)
+        return self._call_alone("POST", self._path_of(body, named=False), query=query, body=body)
 
     def replace_object(self, body: Body, *, patient: bool = True) -> Body:
         """PUT; raises ClusterError with status 409 where body's resourceVersion is not the current one.
 
-        Not `patient`, it is sent once or not at all.
+        Not `patient`, it is sent once or not at all, and beside all that is under way.
         """
         query = {"fieldManager": self._field_manager}
-        return self._call("PUT", self._path_of(body, named=True), query=query, body=body, patient=patient)
+        call = self._call_alone if patient else self._call
+        return call("PUT", self._path_of(body, named=True), query=query, body=body, patient=patient)
 
     def patch_object(self, api_version: str, ref: ObjectRef, patch: Body) -> Body:
         """JSON merge patch; raises ClusterError."""
         query = {"fieldManager": self._field_manager}
         path = self._path(api_version, ref.kind, ref.namespace, ref.name)
-        return self._call("PATCH", path, query=query, body=patch, content_type=_MERGE, guard=self.guard)
+        return self._call_alone("PATCH", path, query=query, body=patch, content_type=_MERGE, guard=self.guard)
+
+    def _call_alone(self, *arguments: Any, **more: Any) -> Body:
+        # In the pool, since ^C breaks off what the main thread does.
+        return self._pool.submit(self._call, *arguments, **more).result()
 
     def _learn_group(self, group: Mapping[str, Any]) -> None:
         name = group["metadata"].get("name", "")
@@ -205,14 +230,6 @@ class Cluster:
             if not following:
                 return items
             query["continue"] = following
-
-    def _get(self, api_version: str, ref: ObjectRef) -> Body | None:
-        try:
-            return self._call("GET", self._path(api_version, ref.kind, ref.namespace, ref.name))
-        except ClusterError as error:
-            if error.status == NOT_FOUND:
-                return None
-            raise
 
     def _apply(self, request: ApplyRequest) -> Body:
         query = {

@@ -23,6 +23,7 @@ RETRIES = 2  # how often what only reads is asked again without having been told
 PAUSE = 0.2  # seconds before the first time, doubled each time
 ABSENCE = 0.5  # seconds before what could not be sent is sent
 TIMEOUT = (5, 30)  # seconds to connect, seconds between two reads
+IMPATIENT = (5, 5)  # the same; a renewal that hangs must leave time for another one
 REREAD = 5.0  # seconds in which refused credentials are not read again: a plugin may take long
 
 _USER_AGENT = f"jsorc/{__version__}"
@@ -33,9 +34,14 @@ _SERVER_ERROR = 500
 class _Request:
     method: str
     path: str
-    target: str  # the path and its query
+    query: Mapping[str, str]
     headers: Mapping[str, str]
     body: Any = field(repr=False)
+
+    @property
+    def target(self) -> str:
+        """The path and its query."""
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
     @property
     def is_read(self) -> bool:
@@ -45,7 +51,7 @@ class _Request:
     def is_harmless(self) -> bool:
         """Whether it changes nothing, so that it may be done twice: a read or a dry-run."""
         # Of a deletion with a body the API server reads nothing else.
-        asked = self.body if self.method == "DELETE" else self.target
+        asked = self.body if self.method == "DELETE" else self.query
         return self.is_read or "dryRun" in asked
 
 
@@ -83,7 +89,7 @@ class Connection:
         self._client = self._make_client()
         self._reread = -REREAD
         self._reading, self._counting = Lock(), Lock()
-        self._closing = Event()
+        self._hurrying = Event()
         self._met = False  # it has answered before
         self.requests = 0
 
@@ -92,9 +98,13 @@ class Connection:
         """Where it leads: https://host:port."""
         return str(self._client.configuration.host)
 
+    def hurry(self) -> None:
+        """Let what waits to be sent again fail at once, from now on."""
+        self._hurrying.set()
+
     def close(self) -> None:
-        """Let what waits to be sent again fail at once, and end the connections."""
-        self._closing.set()
+        """Hurry, and end the connections."""
+        self.hurry()
         self._client.close()
 
     def call(
@@ -114,11 +124,10 @@ class Connection:
         Sent again is what the server says it did not act on: 429 with Retry-After, and 401 where there are newer
         credentials. What only reads is, too, after a 5xx or a connection that broke, and a dry-run after the
         latter. A server that was there and takes no connections is restarting: nothing was sent, so it is
-        waited for. Not `patient`, nothing is waited for.
+        waited for. Not `patient`, nothing is waited for, and an answer for 5 seconds only.
         """
-        target = f"{path}?{urlencode(query)}" if query else path
         headers = {"Accept": accept, "Content-Type": content_type, "User-Agent": _USER_AGENT}
-        request = _Request(method=method, path=path, target=target, headers=headers, body=body)
+        request = _Request(method=method, path=path, query=query or {}, headers=headers, body=body)
         if self._read_only and not request.is_harmless:
             raise ValueError(f"{method} {path} would write, and this connection is read-only")
         give_up, renewed = monotonic() + (PATIENCE if patient else 0), False
@@ -128,7 +137,7 @@ class Connection:
             client, broken = self._client, None
             guard()
             try:
-                response = self._send(client, request)
+                response = self._send(client, request, TIMEOUT if patient else IMPATIENT)
             except urllib3.exceptions.ConnectTimeoutError as error:
                 # Refused, too, is one to urllib3.
                 broken, pause = error, ABSENCE if self._met else None
@@ -140,13 +149,15 @@ class Connection:
                     renewed = True
                     continue
                 pause = _find_pause(request, response, next(attempts))
-            if pause is None or monotonic() + pause > give_up or self._closing.wait(pause):
+            if pause is None or monotonic() + pause > give_up or self._hurrying.wait(pause):
                 break
         if broken:
             raise self._describe(broken, uncertain=not request.is_harmless) from broken
         return parse_answer(response.status, response.data, method=method, path=path)
 
-    def _send(self, client: RESTClientObject, request: _Request) -> urllib3.BaseHTTPResponse:
+    def _send(
+        self, client: RESTClientObject, request: _Request, timeout: tuple[int, int]
+    ) -> urllib3.BaseHTTPResponse:
         with self._counting:
             self.requests += 1
         configuration = client.configuration
@@ -157,7 +168,7 @@ class Connection:
                 configuration.host + request.target,
                 headers={**request.headers, **secrets},
                 body=request.body,
-                _request_timeout=TIMEOUT,
+                _request_timeout=timeout,
             )
             response.read()
         except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ProtocolError):

@@ -6,11 +6,11 @@ monotonic clock, never by comparing its clock with ours (as client-go's leader e
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from datetime import UTC, datetime
 from threading import Event, Thread
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -25,6 +25,14 @@ PATIENCE = 30.0  # seconds to wait for another holder
 _AGAIN = 1.0  # seconds after which a renewal without an answer is tried again
 _API = "coordination.k8s.io/v1"
 _CONFLICT = 409
+
+
+def tell_time() -> float:
+    """Seconds on a clock that goes on while the machine sleeps: others may have the lease when it wakes up.
+
+    Where there is none (CLOCK_BOOTTIME is Linux') it is Python's monotonic clock.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Lease:
@@ -52,14 +60,13 @@ class Lease:
         self.number = 0
         self._renewed = 0.0
         self._lost = ""
+        self._given_back = False
         self._done = Event()
         self._renewer = Thread(target=self._renew, name="jsorc-lease", daemon=True)
 
     def foresee(self) -> None:
         """Learn the `number` that acquiring it now would give, and write nothing; raise ClusterError."""
-        (current,) = self._cluster.get_objects([(_API, self._ref)])
-        if isinstance(current, ClusterError):
-            raise current
+        current = self._cluster.get_object(_API, self._ref)
         self.number = current["spec"].get("leaseTransitions", 0) + 1 if current else 0
 
     def acquire(self) -> None:
@@ -70,21 +77,19 @@ class Lease:
         self._renewer.start()
 
     def _wait_for_turn(self, stack: ExitStack) -> None:
-        give_up = monotonic() + self._patience
-        seen, since, waits = "", monotonic(), False
+        give_up = tell_time() + self._patience
+        seen, since, waits = "", tell_time(), False
         while True:
-            (current,) = self._cluster.get_objects([(_API, self._ref)])
-            if isinstance(current, ClusterError):
-                raise current
+            current = self._cluster.get_object(_API, self._ref)
             spec = current["spec"] if current else {}
             mark = f"{spec.get('holderIdentity')} {spec.get('renewTime')}"
             if mark != seen:
-                seen, since = mark, monotonic()
-            is_free = not spec.get("holderIdentity") or monotonic() - since > self._duration
+                seen, since = mark, tell_time()
+            is_free = not spec.get("holderIdentity") or tell_time() - since > self._duration
             if is_free and self._take(current):
                 return
             holder = spec.get("holderIdentity") or "another reconciler"
-            if monotonic() > give_up:
+            if tell_time() > give_up:
                 begun = spec.get("acquireTime", "some time")
                 raise LeaseHeldError(f"{self._ref} is held by {holder} since {begun}; it is let alone")
             if not waits:
@@ -93,17 +98,24 @@ class Lease:
             self._done.wait(1)
 
     def check(self) -> None:
-        """Raise LeaseHeldError when the lease was lost meanwhile; asked before every write.
+        """Raise LeaseHeldError when the lease was lost meanwhile, or given back; asked before every write.
 
         Not renewed in time it counts as lost, also for a process that was paused and does not know yet.
         """
-        if not self._lost and monotonic() - self._renewed > self._duration:
+        if self._given_back:
+            raise LeaseHeldError(f"{self._ref} is given back; nothing more is written")
+        if not self._lost and tell_time() - self._renewed > self._duration:
             self._lost = f"it was not renewed for {self._duration} s"
         if self._lost:
             raise LeaseHeldError(f"{self._ref} was lost: {self._lost}; the pass stops here")
 
     def release(self) -> None:
-        """Give the lease back, so that the next pass need not wait for it to expire."""
+        """Give the lease back, so that the next pass need not wait for it to expire.
+
+        What is under way, after ^C say, ends before that; it is renewed meanwhile. Nothing new is begun.
+        """
+        self._given_back = True
+        self._cluster.drain()
         self._done.set()
         if self._renewer.is_alive():
             self._renewer.join()
@@ -138,8 +150,9 @@ class Lease:
 
     def _is_still_ours(self) -> bool:
         """Whether what stands there is a renewal of ours whose answer was not heard."""
-        (current,) = self._cluster.get_objects([(_API, self._ref)])
-        if isinstance(current, ClusterError):
+        try:
+            current = self._cluster.get_object(_API, self._ref, patient=False)
+        except ClusterError:
             return True  # not known; the next renewal shows it
         ours = current is not None and current["spec"].get("holderIdentity") == self._holder
         if ours:
@@ -147,7 +160,7 @@ class Lease:
         return ours
 
     def _write(self, current: Body | None, holder: str, *, patient: bool = True) -> None:
-        begun, body = monotonic(), self._make(current, holder=holder)
+        begun, body = tell_time(), self._make(current, holder=holder)
         if current is None:
             self._held = self._cluster.create_object(body)
         else:

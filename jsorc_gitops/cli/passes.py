@@ -20,7 +20,7 @@ from jsorc_gitops.cli.rendering import find_cache
 from jsorc_gitops.cli.telling import Teller, make_teller
 from jsorc_gitops.cli.terminal import Progress, clean_text
 from jsorc_gitops.errors import JsorcError, SettingsError
-from jsorc_gitops.reconcile.report import Ending
+from jsorc_gitops.reconcile.report import Ending, Report
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from jsorc_gitops.model.settings import JaseciSettings
     from jsorc_gitops.model.tree import Tree
     from jsorc_gitops.reconcile.ports import Options
-    from jsorc_gitops.reconcile.report import Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +82,13 @@ def run_pass(invocation: Invocation) -> tuple[int, float]:
     """One pass, told and measured; returns its exit code and the interval the settings ask for."""
     teller, begun = make_teller(invocation.output), time.monotonic()
 
-    def end(code: int, report: "Report | None" = None) -> Ending:
+    def end(code: int, report: Report | None = None) -> Ending:
         ending = Ending(exit_code=code, seconds=time.monotonic() - begun, at=datetime.now(UTC))
         _write_metrics(invocation, report, ending)
         return ending
 
+    # What is known of the pass, should an error end it here.
+    teller.tell_part(Report(revision="", dry_run=invocation.options.dry_run), quiet=True)
     try:
         tree, report = _read_and_reconcile(invocation, teller)
     except JsorcError as error:
@@ -101,7 +102,7 @@ def run_pass(invocation: Invocation) -> tuple[int, float]:
     return code, tree.settings.interval
 
 
-def _write_metrics(invocation: Invocation, report: "Report | None", ending: Ending) -> None:
+def _write_metrics(invocation: Invocation, report: Report | None, ending: Ending) -> None:
     from jsorc_gitops.adapters.textfile import read_textfile, write_textfile
     from jsorc_gitops.model.settings import DEFAULT_TREE
     from jsorc_gitops.reconcile.metrics import format_metrics
@@ -142,7 +143,7 @@ def _read_and_reconcile(invocation: Invocation, teller: Teller) -> "tuple[Tree, 
 
 def _reconcile(
     invocation: Invocation, repository: "Repository", tree: "Tree", revision: str, teller: Teller
-) -> "Report":
+) -> Report:
     from jsorc_gitops.adapters.files import read_mask_key
     from jsorc_gitops.adapters.lease import Lease
     from jsorc_gitops.reconcile import converge
@@ -153,10 +154,12 @@ def _reconcile(
         options = replace(options, mask_key=read_mask_key(find_cache()))
     quiet = settings.quiet and not invocation.verbose
 
-    def tell(part: "Report") -> None:
+    def tell(part: Report) -> None:
         progress.clear()
         teller.tell_part(part, quiet=quiet)
 
+    known = Report(revision=revision, tree=tree.name, dry_run=options.dry_run)
+    tell(known)
     with ExitStack() as stack:
         stack.callback(progress.clear)
         cluster = stack.enter_context(
@@ -179,7 +182,12 @@ def _reconcile(
             waiting=progress.wait,
             tell=tell,
         )
-        return converge.reconcile(tree, revision, doors, options)
+        try:
+            return converge.reconcile(tree, revision, doors, options)
+        except JsorcError:
+            asked = jaseci.requests if jaseci else 0
+            tell(replace(known, server=cluster.server, requests=cluster.requests, jaseci_requests=asked))
+            raise
 
 
 @contextmanager

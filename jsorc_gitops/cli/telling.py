@@ -9,11 +9,11 @@ from jsorc_gitops.cli.stdout import Stdout
 from jsorc_gitops.cli.terminal import clean_text, wants_colour
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from jsorc_gitops.errors import JsorcError
-    from jsorc_gitops.reconcile.report import Ending, ObjectResult, Report
+    from jsorc_gitops.reconcile.report import Ending, Line, Report
 
 _STYLES: "Mapping[str, Mapping[str, Any]]" = {
     "plain": {},
@@ -33,21 +33,35 @@ def make_teller(output: str) -> "Teller":
 class TextTeller:
     """Prints the report; what is known before it goes to standard error at once."""
 
+    def __init__(self) -> None:
+        self._parts: list[Report] = []
+        self._quiet = True
+
     def tell_warning(self, text: str) -> None:
         click.echo(f"warning: {clean_text(text)}", err=True)
 
     def tell_part(self, part: "Report", *, quiet: bool) -> None:
         """A person reads the report, grouped by service, at the end."""
+        self._parts.append(part)
+        self._quiet = quiet
 
     def tell_report(self, report: "Report", ending: "Ending", *, quiet: bool) -> None:  # noqa: ARG002
         from jsorc_gitops.reconcile.report import format_report
 
-        colour = wants_colour()
-        for text, tone in format_report(report, quiet=quiet):
-            click.echo(click.style(clean_text(text), **_STYLES[tone]), color=colour)
+        _print_lines(format_report(report, quiet=quiet))
 
-    def tell_error(self, error: "JsorcError", ending: "Ending") -> None:
-        """The porch says it on standard error."""
+    def tell_error(self, error: "JsorcError", ending: "Ending") -> None:  # noqa: ARG002
+        """What was done until then; the porch says the error, on standard error."""
+        from jsorc_gitops.reconcile.report import format_body, join_reports
+
+        if self._parts:
+            _print_lines(format_body(join_reports(self._parts), quiet=self._quiet))
+
+
+def _print_lines(lines: "Iterable[Line]") -> None:
+    colour = wants_colour()
+    for text, tone in lines:
+        click.echo(click.style(clean_text(text), **_STYLES[tone]), color=colour)
 
 
 class JsonTeller:
@@ -55,7 +69,7 @@ class JsonTeller:
 
     def __init__(self) -> None:
         self._stdout = Stdout()
-        self._told: list[ObjectResult] = []
+        self._parts: list[Report] = []
         self._full: OSError | None = None
 
     def tell_warning(self, text: str) -> None:
@@ -67,7 +81,7 @@ class JsonTeller:
     def tell_part(self, part: "Report", *, quiet: bool) -> None:
         from jsorc_gitops.reconcile.events import make_events
 
-        self._told += part.objects
+        self._parts.append(part)
         try:
             for event in make_events(part, quiet=quiet):
                 self._print(event)
@@ -87,10 +101,10 @@ class JsonTeller:
 
     def tell_error(self, error: "JsorcError", ending: "Ending") -> None:
         from jsorc_gitops.reconcile.events import make_message, make_summary
-        from jsorc_gitops.reconcile.report import Report
+        from jsorc_gitops.reconcile.report import join_reports
 
         self._print(make_message("error", str(error)))
-        self._print(make_summary(Report(revision="", objects=tuple(self._told)), ending, error))
+        self._print(make_summary(join_reports(self._parts), ending, error))
 
     def _print(self, event: "Mapping[str, Any]") -> None:
         # In bytes: JSON is UTF-8 whatever the locale is.

@@ -187,13 +187,14 @@ def regains_ownership(live: Body, applied: Body) -> bool:
 
 
 def format_refusal(conflicts: Sequence[Conflict]) -> str:
-    """The conflicts nobody may decide but the user, each with field, owner and both values."""
+    """The conflicts nobody may decide but the user, each with field, owner and both values; and how to decide."""
     parts = [
         f"{each.path} is set by {each.owner.manager} to {each.theirs!r}, git says {each.ours!r}"
         for each in conflicts
         if each.verdict is Verdict.FAIL
     ]
-    return "; ".join(parts)
+    remedy = "`conflicts` in its service.yaml says whether to take or to yield"
+    return "; ".join([*parts, remedy]) if parts else ""
 
 
 def _decide(

@@ -1,7 +1,7 @@
 """Everything that happened in a pass, as one value, as text and as an exit code."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -149,18 +149,35 @@ class Report:
         return 4 if any(health.status is Status.FAILED for _, health in self.healths) else 0
 
 
+def join_reports(parts: Sequence[Report]) -> Report:
+    """What was told part by part, as one; what is known of the pass is what the last part says."""
+    return replace(
+        parts[-1],
+        objects=tuple(each for part in parts for each in part.objects),
+        healths=tuple(each for part in parts for each in part.healths),
+        services=tuple(each for part in parts for each in part.services),
+        warnings=tuple(each for part in parts for each in part.warnings),
+        errors=tuple(each for part in parts for each in part.errors),
+    )
+
+
 def format_report(report: Report, *, quiet: bool) -> list[Line]:
     """The report as lines, grouped by service; quiet leaves out what is as it should be."""
+    lines = format_body(report, quiet=quiet)
+    # Who asks for a plan wants to hear that there is nothing to do.
+    if lines or not quiet or report.dry_run:
+        lines.append(Line(_summarize(report, quiet=quiet)))
+    return lines
+
+
+def format_body(report: Report, *, quiet: bool) -> list[Line]:
+    """The report without its last line, which sums it up."""
     lines = [Line(f"warning: {each}", Tone.WARNING) for each in report.warnings]
     for name, part in sorted(_split(report).items()):
         body = [*_format_objects(part, name, quiet=quiet), *_format_verdicts(part, name, quiet=quiet)]
         if body:
             lines += [Line(name or "tree", Tone.HEADING), *(Line(f"  {text}", tone) for text, tone in body)]
-    lines += [Line(f"error: {each}", Tone.BAD) for each in report.errors]
-    # Who asks for a plan wants to hear that there is nothing to do.
-    if lines or not quiet or report.dry_run:
-        lines.append(Line(_summarize(report, quiet=quiet)))
-    return lines
+    return [*lines, *(Line(f"error: {each}", Tone.BAD) for each in report.errors)]
 
 
 def _split(report: Report) -> dict[str, Report]:

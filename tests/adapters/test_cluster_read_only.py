@@ -51,6 +51,8 @@ def test_nothing_is_written(controlplane: ControlPlane, read_only: Cluster, name
         read_only.replace_object(there)
     with pytest.raises(ValueError, match=r"PATCH .* would write"):
         read_only.patch_object("v1", ref_of(body), {"data": None})
+    with pytest.raises(ValueError, match=r"PATCH .*/dryRun would write"):
+        send(read_only, make_map(namespace, "dryRun"))
 
     assert read_only.requests == count
     assert get(read_only, body) == there

@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from subprocess import PIPE
@@ -13,11 +14,11 @@ from typing import Any
 import pytest
 
 from jsorc_gitops.adapters.cluster import Cluster
-from jsorc_gitops.adapters.lease import Lease
+from jsorc_gitops.adapters.lease import DURATION, Lease
 from jsorc_gitops.errors import ClusterError, LeaseHeldError
 from jsorc_gitops.model.objects import Body, ObjectRef
 from tests.adapters.sending import connect
-from tests.controlplane.proxy import Cut, Proxy
+from tests.controlplane.proxy import Cut, Delay, Proxy
 from tests.controlplane.server import ControlPlane
 from tests.waiting import wait_until
 
@@ -74,12 +75,14 @@ def write(cluster: Cluster, namespace: str, *, holder: str, renewed: str = "2026
 
 
 def test_a_lease_is_held_and_given_back(cluster: Cluster, namespace: str) -> None:
-    """It names its holder while it is held, and nobody afterwards."""
+    """It names its holder while it is held, and nobody afterwards; nobody writes by it any more."""
     with held(make(cluster, namespace)) as lease:
         lease.check()
         assert read(cluster, namespace)["holderIdentity"]
         assert read(cluster, namespace)["leaseDurationSeconds"] == LONG
     assert read(cluster, namespace)["holderIdentity"] == ""
+    with pytest.raises(LeaseHeldError, match="is given back; nothing more is written"):
+        lease.check()
 
 
 def test_a_second_holder_waits_then_gives_up(cluster: Cluster, namespace: str) -> None:
@@ -94,13 +97,14 @@ def test_a_second_holder_waits_then_gives_up(cluster: Cluster, namespace: str) -
     assert error.value.exit_code == 5
 
 
-def test_a_second_holder_gets_it_when_the_first_is_done(cluster: Cluster, namespace: str) -> None:
+def test_a_second_holder_gets_it_when_the_first_is_done(
+    controlplane: ControlPlane, cluster: Cluster, namespace: str
+) -> None:
     """It waits, and takes it over as soon as it is free."""
-    first, second = make(cluster, namespace), make(cluster, namespace, patience=30)
-    first.acquire()
+    second = make(cluster, namespace, patience=30)
     waiting = Thread(target=second.acquire)
-    waiting.start()
-    first.release()
+    with connect(controlplane.kubeconfig) as other, held(make(other, namespace)):
+        waiting.start()
     waiting.join(10)
     second.check()
     assert read(cluster, namespace)["holderIdentity"]
@@ -181,6 +185,25 @@ def test_a_renewal_that_was_not_heard_of_is_ours(proxy: Proxy, namespace: str) -
             wait_until(lambda: proxy.count("^PUT .*/leases/") > 3, what="it is renewed again and again")
             lease.check()
         assert read(cluster, namespace)["holderIdentity"] == ""
+
+
+def test_a_renewal_that_hangs_is_given_up(proxy: Proxy, namespace: str) -> None:
+    """After five seconds, so that another one is in time: the server answers all else, and the lease is kept."""
+    with connect(proxy.kubeconfig_for()) as cluster, held(make(cluster, namespace, duration=DURATION)) as lease:
+        proxy.misbehave(Delay(), match="^PUT .*/leases/", times=1)
+        wait_until(lambda: proxy.count("^PUT .*/leases/") > 2, what="it is renewed again", seconds=DURATION + 5)
+        lease.check()
+
+
+def test_a_machine_that_slept_notices_at_its_first_check(
+    cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its monotonic clock stood still meanwhile, and nothing was renewed."""
+    gettime = time.clock_gettime
+    with held(make(cluster, namespace)) as lease:
+        monkeypatch.setattr(time, "clock_gettime", lambda clock: gettime(clock) + LONG + 1)
+        with pytest.raises(LeaseHeldError, match=f"it was not renewed for {LONG} s"):
+            lease.check()
 
 
 PAUSED = """

@@ -70,17 +70,51 @@ def test_a_killed_pass_has_told_what_it_did(tree: Tree, proxy: Proxy) -> None:
     check_events([json.loads(line) for line in [*out.splitlines(), *after.splitlines()]])
 
 
-def test_a_pass_that_an_error_ends_has_told_what_it_did(tree: Tree, proxy: Proxy) -> None:
-    """Where the state cannot be written in the end; its summary counts what was done."""
+def break_off(tree: Tree, proxy: Proxy, *options: str) -> list[str]:
+    """The lines of a pass that cannot write the state in the end: exit 1."""
     writes = iter([None, Cut()])
     proxy.misbehave(lambda _: next(writes), match="PUT .*/configmaps/jsorc.state", times=2)
-    done = tree.reconcile("--output", "json", "--kubeconfig", str(proxy.kubeconfig_for()))
-
-    *events, error, summary, _ = done.output.splitlines()
+    done = tree.reconcile("--kubeconfig", str(proxy.kubeconfig_for()), *options)
     assert done.code == 1
+    return done.output.splitlines()
+
+
+def test_a_pass_that_an_error_ends_has_told_what_it_did(tree: Tree, proxy: Proxy) -> None:
+    """Its summary counts what was done, and says where."""
+    *events, error, line, _ = break_off(tree, proxy, "--output", "json")
+    summary = json.loads(line)
+
     assert read_actions("\n".join(events)) == [["new", "create"], ["old", "prune"]]
     assert json.loads(error)["event"] == "error"
-    assert (json.loads(summary)["counts"]["prune"], json.loads(summary)["outcome"]) == (1, "refused")
+    assert (summary["counts"]["prune"], summary["outcome"]) == (1, "refused")
+    assert (summary["tree"], summary["cluster"], summary["dryRun"]) == ("default", proxy.url, False)
+    assert summary["revision"] == tree.scratch.git("rev-parse", "HEAD").output.strip()
+    assert summary["requests"]["kubernetes"] == len(proxy.requests)
+
+
+def test_a_person_reads_what_was_done_before_an_error(tree: Tree, proxy: Proxy) -> None:
+    """As in any report, but for the line that would sum it up; then the error."""
+    *report, error = break_off(tree, proxy)
+
+    assert report == [
+        "app",
+        f"  ConfigMap/{tree.namespace}/new created",
+        f"  ConfigMap/{tree.namespace}/old pruned",
+    ]
+    assert error.startswith("jsorc: the connection to the API server")
+
+
+def test_an_error_that_ends_a_dry_run(tree: Tree, proxy: Proxy) -> None:
+    """It is said to be one, and of what; the API server only where it was known by then."""
+    proxy.misbehave(Cut(), match="GET .*/configmaps/jsorc.state")
+    revision = tree.scratch.git("rev-parse", "HEAD").output.strip()
+    places = {str(proxy.kubeconfig_for()): proxy.url, "nowhere": None}
+    for kubeconfig, place in places.items():
+        done = tree.scratch.jsorc("diff", "--output", "json", "--kubeconfig", kubeconfig)
+        summary = json.loads(done.output.splitlines()[-2])
+        assert (summary["outcome"], summary["dryRun"], summary["cluster"]) == ("refused", True, place)
+        assert (summary["tree"], summary["revision"]) == ("default", revision)
+        assert (summary["requests"]["kubernetes"] > 0) == (place is not None)
 
 
 def test_a_reader_that_goes_away(tree: Tree) -> None:

@@ -138,10 +138,8 @@ def test_a_strangers_change_is_refused_with_field_owner_and_both_values(world: W
     world.cluster.edit(make_ref("ConfigMap", "web"), ("data", "key"), "drift")
     report = world.run(WEB_TREE)
     refused = next(each for each in report.objects if each.ref == WEB)
-    assert (refused.action, refused.reason) == (
-        Action.REFUSE,
-        ".spec.replicas is set by operator to 3, git says 1",
-    )
+    assert refused.action is Action.REFUSE
+    assert refused.reason.startswith(".spec.replicas is set by operator to 3, git says 1; ")
     assert (world.writes, report.exit_code) == ([], 1)
 
 

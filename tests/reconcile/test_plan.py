@@ -260,10 +260,11 @@ def conflict(verdict: Verdict) -> Conflict:
     return Conflict(path=f".data.{verdict}", keys=(), owner=owner, ours="1", theirs="9", verdict=verdict)
 
 
-def test_a_refusal_names_field_owner_and_both_values() -> None:
+def test_a_refusal_names_field_owner_both_values_and_the_remedy() -> None:
     """Of the fields nobody may decide but the user, and of no others."""
     conflicts = [conflict(Verdict.TAKE), conflict(Verdict.FAIL), conflict(Verdict.YIELD)]
-    assert format_refusal(conflicts) == ".data.fail is set by operator to '9', git says '1'"
+    remedy = "`conflicts` in its service.yaml says whether to take or to yield"
+    assert format_refusal(conflicts) == f".data.fail is set by operator to '9', git says '1'; {remedy}"
 
 
 def test_nothing_contested_is_no_refusal() -> None:
