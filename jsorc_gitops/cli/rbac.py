@@ -1,5 +1,6 @@
 """`jsorc rbac`: the rights that a pass needs."""
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -7,7 +8,7 @@ import click
 if TYPE_CHECKING:
     from pathlib import Path
 
-
+_ACCOUNT = re.compile(r"([-a-z0-9]+/)?[-.a-z0-9]+")
 _NOTE = """\
 # What HEAD needs. Where a kind has left git, a pass needs its rights once more, to prune what was of it:
 # apply these after that pass.
@@ -33,6 +34,9 @@ def rbac(
     The API server is asked for the names of resources, and nothing else. Apply them as somebody who may grant
     rights; jsorc never widens its own.
     """
+    if not _ACCOUNT.fullmatch(service_account):
+        raise click.UsageError(f"--service-account: {service_account!r} is neither NAME nor NAMESPACE/NAME")
+    namespace, _, account = service_account.rpartition("/")
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.cli.passes import open_cluster
     from jsorc_gitops.cli.reading import read_tree
@@ -44,7 +48,6 @@ def rbac(
     with open_cluster(kubeconfig, context, read_only=True) as cluster:
         cluster.read_discovery()
         rules = compute_rules(tree, cluster.find_resource)
-    namespace, _, account = service_account.rpartition("/")
     home = tree.settings.namespace
     # Trees of other repositories have the same name, and may share a namespace, and the whole cluster.
     roles = make_roles(rules, name=f"jsorc.{home}.{tree.name}", account=account, namespace=namespace or home)

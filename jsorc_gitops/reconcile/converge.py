@@ -25,6 +25,7 @@ from jsorc_gitops.reconcile.observe import Observation, observe_tree
 from jsorc_gitops.reconcile.plan import Action, Step, make_apply_body, plan_object
 from jsorc_gitops.reconcile.plan_prune import PrunePlan
 from jsorc_gitops.reconcile.ports import Doors, Options, Pass
+from jsorc_gitops.reconcile.prepare import find_given_up
 from jsorc_gitops.reconcile.preview import preview_prune, preview_steps
 from jsorc_gitops.reconcile.pruner import find_prune, prune_objects
 from jsorc_gitops.reconcile.report import ObjectResult, Report, make_result
@@ -93,7 +94,7 @@ def _plan(run: Pass) -> _Plan:
         manifests=manifests,
         observed=observed,
         consents=consents,
-        warnings=(*find_doubts(run, state), *find_former_homes(run, state, observed)),
+        warnings=(*find_doubts(run, state), *find_former_homes(run, state, observed), *find_given_up(steps)),
         steps=audit_steps(steps) if audits else steps,
         audits=audits,
         unchanged={each.ref for each in steps if each.action is Action.UNCHANGED},

@@ -82,7 +82,14 @@ def find_hazard(ref: ObjectRef, live: Body) -> str:
     return ""
 
 
-def is_address_taken(error: ClusterError) -> bool:
-    """Whether a probe failed for addresses alone, which the old object gives free."""
+def is_address_taken(error: ClusterError, wanted: Body, live: Body) -> bool:
+    """Whether a probe failed for addresses alone, and what is wanted is what the old one gives free."""
     paths = [cause.get("field", "") for cause in error.causes]
-    return bool(paths) and all(_ADDRESSES.match(path) for path in paths)
+    return bool(paths) and all(map(_ADDRESSES.match, paths)) and _find_addresses(wanted) <= _find_addresses(live)
+
+
+def _find_addresses(body: Body) -> set[object]:
+    spec = body.get("spec") or {}
+    ports = [each.get("nodePort") for each in spec.get("ports") or ()]
+    found = [spec.get("clusterIP"), *(spec.get("clusterIPs") or ()), spec.get("healthCheckNodePort"), *ports]
+    return {each for each in found if each}

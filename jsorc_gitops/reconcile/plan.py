@@ -18,6 +18,7 @@ from jsorc_gitops.reconcile.ownership import (
     find_own_entry,
     find_own_fields,
     find_owners,
+    format_keys,
     format_step,
     holds_git_data,
     is_masked,
@@ -89,6 +90,7 @@ def plan_object(
     `adopt` takes over whatever is there, the policy alone only what is of no other ApplySet; neither takes what
     `keeper` applies.
     """
+    entry = _forget_given_up(entry, live, policy)
     if live is None:
         action, reason = Action.CREATE, _explain_absence(entry)
     elif is_going(live):
@@ -110,6 +112,18 @@ def plan_object(
         entry=entry,
         policy=policy,
     )
+
+
+def _forget_given_up(entry: Entry | None, live: Body | None, policy: ApplyPolicy) -> Entry | None:
+    """The entry without fields given up of an object of before, or that service.yaml decides on now."""
+    if entry is None or not entry.yielded:
+        return entry
+    if live is None or live["metadata"]["uid"] != entry.uid:
+        return replace(entry, takes={}, yielded=())
+    if all(policy.find_verdict(format_keys(keys)) in {"", Verdict.YIELD} for keys in entry.yielded):
+        return entry
+    # As by another commit: what was left is not as git wants it, so the server is to be asked.
+    return replace(entry, takes={}, yielded=(), fingerprint="", version="")
 
 
 def make_apply_body(step: Step, body: Body, *, part_of: str) -> dict[str, Any]:
@@ -216,10 +230,9 @@ def _decide(
         return Action.ADOPT, "existed before"
     managers = ", ".join(sorted({each.owner.manager for each in find_owners(live).values()}))
     whose = f"it is part of {holder}" if taken else f"its fields are set by {managers or 'nobody'}"
-    return (
-        Action.REFUSE,
-        f"exists and is not ours ({whose}); --adopt, or `adopt: allow` in its service.yaml, takes it over",
-    )
+    # A service may not take what another tree has; whoever starts a pass may.
+    remedy = "--adopt" if taken else "--adopt, or `adopt: allow` in its service.yaml,"
+    return Action.REFUSE, f"exists and is not ours ({whose}); {remedy} takes it over"
 
 
 def _is_as_left(manifest: Manifest, live: Body, entry: Entry) -> bool:

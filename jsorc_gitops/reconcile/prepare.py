@@ -120,10 +120,10 @@ def _judge(
     question: _Question, answer: Body | ClusterError, *, part_of: str
 ) -> "Prepared | Step | ClusterError | _Question":
     step = question.step
-    if step.action is Action.RECREATE and isinstance(answer, ClusterError) and not is_address_taken(answer):
-        return ClusterError(f"{step.reason}, and could not be made anew: {answer}", status=answer.status)
     request = _make_request(question, part_of=part_of, dry_run=False)
     if step.action is Action.RECREATE:
+        if isinstance(answer, ClusterError) and not is_address_taken(answer, question.body, step.live or {}):
+            return ClusterError(f"{step.reason}, and could not be made anew: {answer}", status=answer.status)
         return Prepared(step=step, request=request)
     if isinstance(answer, ClusterError):
         return _judge_error(question, answer)
@@ -202,7 +202,9 @@ def is_drift(step: Step) -> bool:
 def _find_fights(step: Step, taken: Iterable[str], answer: Body) -> tuple[Keys, ...]:
     """The fields that were taken back often enough, of those that can be left out."""
     takes = step.entry.takes if step.entry else {}
-    often = [path for path in taken if takes.get(path, 0) >= PATIENCE]
+    # What service.yaml says to take is taken for ever.
+    patient = (path for path in taken if step.policy.find_verdict(path) != Verdict.TAKE)
+    often = [path for path in patient if takes.get(path, 0) >= PATIENCE]
     ours = find_own_fields(answer) if often else {}
     return tuple(ours[path] for path in often if path in ours)
 
@@ -218,6 +220,17 @@ def _give_up(step: Step, fought: tuple[Keys, ...]) -> Step:
         notes.append(f"{path} was taken back {PATIENCE} passes in a row, and is {to}")
     yielded = tuple(sorted({*step.entry.yielded, *fought}))
     return replace(step, entry=replace(step.entry, yielded=yielded), note="; ".join(notes))
+
+
+def find_given_up(steps: Iterable[Step]) -> list[str]:
+    """A line for each object with fields that an earlier pass gave up: they are not as git says."""
+    remedy = "`conflicts` in its service.yaml says whether to take or to yield"
+    return [
+        f"{step.ref}: {', '.join(map(format_keys, step.entry.yielded))} was taken back {PATIENCE} passes in a "
+        f"row, and is left as it is until git says something else of the object; {remedy}"
+        for step in steps
+        if step.entry and step.entry.yielded
+    ]
 
 
 def _count_takes(step: Step, taken: Iterable[str]) -> Step:

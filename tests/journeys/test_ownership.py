@@ -350,11 +350,43 @@ def test_a_fight_is_given_up(web: Tree) -> None:
     assert [".data.color: red → blue" in each.output for each in outputs] == [True, True, True, False]
     assert ".data.color was taken back 3 passes in a row, and is left to kubectl-patch" in outputs[3].output
     assert web.data()["color"] == "red"
+    told = "ConfigMap/{}/settings: .data.color was taken back 3 passes in a row, and is left as it is until git"
+    for command in (("reconcile",), ("diff", "--exit-code")):
+        again = web.scratch.jsorc(*command)
+        assert (again.code, told.format(web.namespace) in again.output) == (0, True)
     web.kubectl("patch", "configmap/settings", "-p", '{"data": {"size": "large"}}')
     assert ".data.size: large → small" in web.reconcile().output
     assert web.data() == {"color": "red", "size": "small"}
     web.say(WEB, SETTINGS.replace("blue", "green"))
     assert ".data.color: red → green" in web.reconcile().output
+
+
+@pytest.fixture
+def given_up(web: Tree) -> Tree:
+    """Red is what somebody made of blue in four passes in a row."""
+    for _ in range(4):
+        web.kubectl("patch", "configmap/settings", "-p", '{"data": {"color": "red"}}')
+        assert web.reconcile().code == 0
+    assert web.data()["color"] == "red"
+    return web
+
+
+def test_a_field_given_up_is_decided_by_the_service(given_up: Tree) -> None:
+    """Also though git says the same of the object; what is to be taken is never given up again."""
+    given_up.say(WEB, SETTINGS, conflicts={".data.color": "take"})
+    for _ in range(5):
+        assert given_up.reconcile().code == 0
+        assert given_up.data()["color"] == "blue"
+        given_up.kubectl("patch", "configmap/settings", "-p", '{"data": {"color": "red"}}')
+
+
+def test_a_field_given_up_is_that_of_one_object(given_up: Tree) -> None:
+    """What is made anew is as git says, and is kept so."""
+    given_up.kubectl("delete", "configmap", "settings")
+    assert given_up.reconcile().code == 0
+    assert given_up.data()["color"] == "blue"
+    given_up.kubectl("patch", "configmap/settings", "-p", '{"data": {"color": "red"}}')
+    assert ".data.color: red → blue" in given_up.reconcile().output
 
 
 def test_calm_between_ends_a_fight(web: Tree) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tests.controlplane.server import ControlPlane
-from tests.journeys.scratch import Done
+from tests.journeys.scratch import Done, Scratch
 from tests.journeys.test_ownership import SETTINGS, WEB, Tree, is_calm
 
 pytestmark = pytest.mark.real
@@ -192,3 +192,11 @@ def test_a_plan_names_what_deleting_lacks(limited: Limited) -> None:
     assert done.code == 1, done.output
     assert f"ConfigMap/{limited.tree.namespace}/settings not pruned: " in done.output
     assert 'resources: ["configmaps"], verbs: ["delete"]' in done.output
+
+
+@pytest.mark.parametrize("account", ["a/b/c", "Foo", "/a", "a/", ""])
+def test_an_account_that_is_none(tmp_path: Path, controlplane: ControlPlane, account: str) -> None:
+    """Nobody would be given what is printed."""
+    done = Scratch(tmp_path, controlplane=controlplane).jsorc("rbac", "--service-account", account)
+    assert done.code == 2
+    assert "neither NAME nor NAMESPACE/NAME" in done.output

@@ -169,6 +169,29 @@ def test_an_invalid_object_is_not_made_anew(tree: Tree) -> None:
     assert uid_of(tree, "deployment") == before
 
 
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("192.168.9.9", "not in the valid range"),
+        ("None, type: NodePort", "may not be set to 'None'"),
+    ],
+    ids=["outside", "none"],
+)
+def test_nothing_is_deleted_for_an_address_that_cannot_be_had(tree: Tree, address: str, why: str) -> None:
+    """The one that the old Service holds is given free; another is not."""
+    start_with(tree, SERVICE.replace("clusterIP: {address}, ", "").format(), recreate="allow")
+    before = uid_of(tree, "service")
+    tree.say(SERVICE.format(address=address), recreate="allow")
+
+    planned, done = tree.scratch.jsorc("diff"), tree.reconcile()
+
+    assert (planned.code, done.code) == (1, 1)
+    assert "could not be made anew" in planned.output
+    assert "could not be made anew" in done.output
+    assert why in done.output
+    assert uid_of(tree, "service") == before
+
+
 def test_others_of_the_service_keep_it(tree: Tree) -> None:
     """All of a stage is asked about before anything of it is deleted."""
     start_with(tree, WEB, SEALED.format(value="1"), recreate="allow")
