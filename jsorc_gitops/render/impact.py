@@ -1,13 +1,14 @@
 """What a new tree would do to a cluster that has the old one: what it refuses, destroys or leaves behind."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
 from jsorc_gitops.model.diff import is_record, open_record
 from jsorc_gitops.model.layout import settings_name
 from jsorc_gitops.model.objects import WORKLOADS, Manifest, ObjectRef
-from jsorc_gitops.render.danger import MOVE, NOTE, REMOVE, RULES, Danger
+from jsorc_gitops.render.danger import ANEW, MOVE, NOTE, REMOVE, RULES, Danger
 from jsorc_gitops.render.normal import get
 from jsorc_gitops.render.refusals import find_refusals
 
@@ -22,9 +23,10 @@ _RETENTION = "spec.persistentVolumeClaimRetentionPolicy"
 def compute_impact(old: Tree, new: Tree) -> tuple[Danger, ...]:
     """All dangers and notes of a change, by rule (as in RULES), then service, object and path."""
     found: list[Danger] = []
+    recreated = {each.service for each in new.values() if _read_record(each).get("recreate") == "allow"}
     for ref, manifest in new.items():
         if ref in old and not is_record(ref):
-            found += find_refusals(old[ref], manifest, new)
+            found += [_tell_remedy(each, old[ref], recreated) for each in find_refusals(old[ref], manifest, new)]
             found += _find_scaled(old[ref], manifest)
     found += _find_sleepers(old, new)
     homes = [next((each for each in tree.values() if _is_settings(each.ref)), None) for tree in (old, new)]
@@ -96,7 +98,7 @@ def _make_removal(manifest: Manifest) -> Danger:
     rule, message = REMOVE, "is deleted"
     if ref.is_kept:
         rule, message = NOTE, "leaves the tree and stays in the cluster, with all it holds; it is yours to delete"
-    elif ref.group_kind == _STATEFUL_SET and get(manifest.body, f"{_RETENTION}.whenDeleted") == "Delete":
+    elif _loses_claims(manifest):
         message = "is deleted, with its pods, their claims and the data in them (whenDeleted: Delete)"
     elif ref.group_kind in _WITH_PODS:
         message = "is deleted, with its pods"
@@ -117,6 +119,23 @@ def _make_move(manifest: Manifest, place: str) -> Danger:
         message=message,
         before=ref.namespace,
         after=place,
+    )
+
+
+def _tell_remedy(danger: Danger, live: Manifest, recreated: Collection[str]) -> Danger:
+    """What `recreate` does about a field that cannot be changed; nothing where data would go."""
+    if danger.message != ANEW or live.ref.is_kept or _loses_claims(live):
+        return danger
+    if danger.service in recreated:
+        message = "the server refuses to change it; the object is deleted and made anew (recreate: allow)"
+    else:
+        message = f"{ANEW}, or say `recreate: allow` in its service.yaml"
+    return replace(danger, message=message)
+
+
+def _loses_claims(manifest: Manifest) -> bool:
+    return (
+        manifest.ref.group_kind == _STATEFUL_SET and get(manifest.body, f"{_RETENTION}.whenDeleted") == "Delete"
     )
 
 
@@ -141,10 +160,10 @@ def _find_scaled(old: Manifest, new: Manifest) -> Iterator[Danger]:
 
 def _find_sleepers(old: Tree, new: Tree) -> Iterator[Danger]:
     """Services taken out of keep_alive."""
-    awake = {each.service for each in old.values() if _keeps_alive(each) is True}
+    awake = {each.service for each in old.values() if _read_record(each).get("keepAlive") is True}
     message = "is no longer kept alive: its objects stay as they are, neither applied, pruned nor reset"
     for each in new.values():
-        if each.service in awake and _keeps_alive(each) is False:
+        if each.service in awake and _read_record(each).get("keepAlive") is False:
             yield Danger(
                 rule=NOTE,
                 ref=each.ref,
@@ -156,8 +175,8 @@ def _find_sleepers(old: Tree, new: Tree) -> Iterator[Danger]:
             )
 
 
-def _keeps_alive(manifest: Manifest) -> Any:
-    """What a service's record says; None of every other object."""
+def _read_record(manifest: Manifest) -> Mapping[str, Any]:
+    """What a service's record says; nothing of every other object."""
     data = open_record(manifest).get("data") if is_record(manifest.ref) else None
     record = data.get("service.json") if isinstance(data, Mapping) else None
-    return record.get("keepAlive") if isinstance(record, Mapping) else None
+    return record if isinstance(record, Mapping) else {}

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from jsorc_gitops.model.diff import diff_objects
 from jsorc_gitops.model.objects import Manifest, parse_manifest
+from jsorc_gitops.model.policy import ApplyPolicy
 from jsorc_gitops.model.settings import Settings
 from jsorc_gitops.model.tree import make_record_manifest, make_settings_manifest
 from jsorc_gitops.render.danger import IMMUTABLE, MOVE, NOTE, REMOVE, RULES, allowed
@@ -52,6 +53,29 @@ def test_nothing_is_dangerous_in_the_same_tree() -> None:
     assert impact(tree, tree) == []
     assert impact([], tree) == []
     assert impact(tree, [make_deployment(image="redis:7", replicas=9), CLAIM, make_own()]) == []
+
+
+@pytest.mark.parametrize(
+    ("policy", "told"),
+    [
+        (ApplyPolicy(), "or give it another name, or say `recreate: allow` in its service.yaml"),
+        (ApplyPolicy(recreate=True), "the object is deleted and made anew (recreate: allow)"),
+    ],
+    ids=["never", "allow"],
+)
+def test_a_field_that_cannot_change_tells_what_recreate_does(policy: ApplyPolicy, told: str) -> None:
+    """In the one case what would help, in the other what will happen; nothing of it where data would go."""
+    record = make_record_manifest(replace(make_record("redis"), policy=policy), Settings(), "default")
+    deployments = [make_manifest("Deployment", version="apps/v1", spec=select(each)) for each in "ab"]
+    [(rule, _, message)] = impact([deployments[0], record], [deployments[1], record])
+    assert rule == IMMUTABLE
+    assert message.endswith(told)
+    claims = [make_manifest("PersistentVolumeClaim", spec={"storageClassName": each}) for each in "ab"]
+    assert "recreate" not in impact([claims[0], record], [claims[1], record])[0][2]
+
+
+def select(app: str) -> dict[str, Any]:
+    return {"selector": {"matchLabels": {"app": app}}, "template": {"metadata": {"labels": {"app": app}}}}
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_what_a_person_reads_first() -> None:
     assert format_text([compare(OLD, NEW)], allow=["immutable"], whole=False) == [
         "default against main: 1 added, 3 changed, 1 removed",
         "  danger remove: Service/default/old: is deleted",
-        f"  allowed immutable: Secret/default/keys: type: a/b → c/d: {ANEW}",
+        f"  allowed immutable: Secret/default/keys: type: a/b → c/d: {ANEW}, or say `recreate: allow` in its service.yaml",
         "cache",
         "  + ConfigMap/new",
         "  ~ ConfigMap/config: data.redis.conf",
