@@ -14,6 +14,8 @@ from jsorc_gitops.render.refusals import find_refusals
 
 Tree = Mapping[ObjectRef, Manifest]
 
+RECREATE = ", or say `recreate: allow` in its service.yaml"
+
 _NAMED = 5  # objects of a removed service that are named; of more, the rest is counted
 _STATEFUL_SET = ("apps", "StatefulSet")
 _WITH_PODS = WORKLOADS | {("apps", "ReplicaSet"), ("batch", "Job"), ("batch", "CronJob")}
@@ -129,7 +131,7 @@ def _tell_remedy(danger: Danger, live: Manifest, recreated: Collection[str]) -> 
     if danger.service in recreated:
         message = "the server refuses to change it; the object is deleted and made anew (recreate: allow)"
     else:
-        message = f"{ANEW}, or say `recreate: allow` in its service.yaml"
+        message = f"{ANEW}{RECREATE}"
     return replace(danger, message=message)
 
 

@@ -8,6 +8,7 @@ import pytest
 from jsorc_gitops.model.diff import Action, FieldDiff, ObjectDiff
 from jsorc_gitops.model.objects import Manifest
 from jsorc_gitops.render.danger import ANEW
+from jsorc_gitops.render.impact import RECREATE
 from jsorc_gitops.render.report import (
     Comparison,
     compute_comparison,
@@ -113,7 +114,7 @@ def test_what_a_person_reads_first() -> None:
     assert format_text([compare(OLD, NEW)], allow=["immutable"], whole=False) == [
         "default against main: 1 added, 3 changed, 1 removed",
         "  danger remove: Service/default/old: is deleted",
-        f"  allowed immutable: Secret/default/keys: type: a/b → c/d: {ANEW}, or say `recreate: allow` in its service.yaml",
+        f"  allowed immutable: Secret/default/keys: type: a/b → c/d: {ANEW}{RECREATE}",
         "cache",
         "  + ConfigMap/new",
         "  ~ ConfigMap/config: data.redis.conf",
