@@ -14,8 +14,11 @@ from tests.waiting import wait_until
 
 LARGE = "x" * (1 << 22)  # far more than a pipe holds
 BESIDE = """\
-import os, sys
+import os, signal, sys
 from jsorc_gitops.adapters.fork import fork
+
+# Whoever runs the tests in the background has them ignore ^C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def tell():
     os.write(int(sys.argv[1]), b"%d\\n" % os.getpid())  # whole, whoever else writes
