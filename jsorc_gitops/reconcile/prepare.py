@@ -39,6 +39,7 @@ from jsorc_gitops.reconcile.ports import Cluster
 _ROUNDS = 4
 # How often in a row a field is taken back before it is left to whom it is taken from.
 PATIENCE = 3
+_NAMED = 5  # fields of an object that are named; of more, the rest is counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,13 +225,20 @@ def _give_up(step: Step, fought: tuple[Keys, ...]) -> Step:
 
 def find_given_up(steps: Iterable[Step]) -> list[str]:
     """A line for each object with fields that an earlier pass gave up: they are not as git says."""
+    why = (
+        f"taken back {PATIENCE} passes in a row, and is left as it is until git says something else of the object"
+    )
     remedy = "`conflicts` in its service.yaml says whether to take or to yield"
     return [
-        f"{step.ref}: {', '.join(map(format_keys, step.entry.yielded))} was taken back {PATIENCE} passes in a "
-        f"row, and is left as it is until git says something else of the object; {remedy}"
+        f"{step.ref}: {_name_some(step.entry.yielded)} was {why}; {remedy}"
         for step in steps
         if step.entry and step.entry.yielded
     ]
+
+
+def _name_some(fields: Sequence[Keys]) -> str:
+    more = f" and {len(fields) - _NAMED} more" if len(fields) > _NAMED else ""
+    return ", ".join(map(format_keys, fields[:_NAMED])) + more
 
 
 def _count_takes(step: Step, taken: Iterable[str]) -> Step:
