@@ -32,6 +32,10 @@ _MERGE = "application/merge-patch+json"
 T = TypeVar("T")
 
 
+def _name_work(doing: str, requests: Sequence[ApplyRequest | DeleteRequest]) -> str:
+    return "checking" if requests and requests[0].dry_run else doing
+
+
 def _make_pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="jsorc")
 
@@ -158,11 +162,11 @@ class Cluster:
 
     def apply_objects(self, requests: Sequence[ApplyRequest]) -> list[Body | ClusterError]:
         """Server-side apply of each, side by side; what the server made of it, or why it would not."""
-        return self._each("checking" if requests and requests[0].dry_run else "applying", self._apply, requests)
+        return self._each(_name_work("applying", requests), self._apply, requests)
 
     def delete_objects(self, requests: Sequence[DeleteRequest]) -> list[Body | ClusterError]:
         """Delete each in the background; one that is gone already counts as deleted."""
-        return self._each("checking" if requests and requests[0].dry_run else "deleting", self._delete, requests)
+        return self._each(_name_work("deleting", requests), self._delete, requests)
 
     def create_object(self, body: Body) -> Body:
         """POST; raises ClusterError with status 409 where it exists, 404 where its namespace does not."""
@@ -203,12 +207,11 @@ class Cluster:
                 self._resources.setdefault((api_version, kind), found)
                 self._preferred.setdefault((name, kind), api_version)
 
-    def _list(
-        self, api_version: str, kind: str, *, namespace: str, selector: str, accept: str, restarts: int = RESTARTS
-    ) -> list[Body]:
+    def _list(self, api_version: str, kind: str, *, namespace: str, selector: str, accept: str) -> list[Body]:
         path = self._path(api_version, kind, namespace, "")
         query = {"limit": str(PAGE), "labelSelector": selector}
         items: list[Body] = []
+        restarts = RESTARTS
         while True:
             try:
                 page = self._call("GET", path, query=query, accept=accept)
@@ -216,14 +219,9 @@ class Cluster:
                 if error.status != GONE or not restarts:
                     raise
                 # What was read is of a past that the server has forgotten, so the rest does not fit to it.
-                return self._list(
-                    api_version,
-                    kind,
-                    namespace=namespace,
-                    selector=selector,
-                    accept=accept,
-                    restarts=restarts - 1,
-                )
+                restarts, items = restarts - 1, []
+                query.pop("continue", None)
+                continue
             # A list leaves out what its items have in common; one of names without any has no items at all.
             items += [{"apiVersion": api_version, "kind": kind, **item} for item in page["items"] or ()]
             following = page["metadata"].get("continue")

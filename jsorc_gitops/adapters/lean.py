@@ -8,8 +8,8 @@ from typing import Any
 def import_kubernetes() -> None:
     """To be called before the first import of that package; afterwards it changes nothing.
 
-    By itself it would load its dynamic client, its streams and its watches, and for all of these pydantic and
-    jsonschema: half of what importing it takes, and more than a pass with nothing to do takes besides.
+    By itself it would load its client of typed models, its dynamic client, streams and watches, and for these
+    pydantic and jsonschema: 0.1 of 0.28 s.
     """
     spec = importlib.util.find_spec("kubernetes")
     if "kubernetes" in sys.modules or spec is None:

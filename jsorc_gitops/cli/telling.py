@@ -54,8 +54,7 @@ class TextTeller:
         """What was done until then; the porch says the error, on standard error."""
         from jsorc_gitops.reconcile.report import format_body, join_reports
 
-        if self._parts:
-            _print_lines(format_body(join_reports(self._parts), quiet=self._quiet))
+        _print_lines(format_body(join_reports(self._parts), quiet=self._quiet))
 
 
 def _print_lines(lines: "Iterable[Line]") -> None:

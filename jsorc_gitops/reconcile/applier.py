@@ -13,7 +13,7 @@ from jsorc_gitops.reconcile.plan import Action, Step, diff_live, is_stale
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.prepare import Prepared
 from jsorc_gitops.reconcile.recreate import delete_old
-from jsorc_gitops.reconcile.replan import ASKED, ATTEMPTS, Answer, ask_server
+from jsorc_gitops.reconcile.replan import ASKED, ATTEMPTS, ask_server
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
 
 ESTABLISHED_SECONDS = 60
@@ -60,10 +60,12 @@ def _apply_stage(run: Pass, steps: Sequence[Step], intend: Intend, earlier: Sequ
     for attempt in range(ATTEMPTS):
         needed: list[Prepared] = []
         for step, answer in ask_server(run, pending):
-            if isinstance(answer, Prepared) and answer.needed:
+            if isinstance(answer, Prepared):
                 needed.append(answer)
+            elif isinstance(answer, ClusterError):
+                outcomes.append(_fail(step, str(answer)))
             else:
-                outcomes.append(_conclude(step, answer))
+                outcomes.append(_settle(answer))
         held = find_held(each.result for each in (*earlier, *outcomes))
         outcomes += [_fail(each.step, held[each.step.service]) for each in needed if each.step.service in held]
         run.doors.lease.check()
@@ -73,15 +75,6 @@ def _apply_stage(run: Pass, steps: Sequence[Step], intend: Intend, earlier: Sequ
         if not pending:
             break
     return outcomes
-
-
-def _conclude(step: Step, answer: Answer) -> Outcome:
-    """What became of a step that nothing is written for."""
-    if isinstance(answer, ClusterError):
-        return _fail(step, str(answer))
-    if isinstance(answer, Prepared):
-        return _settle(replace(answer.step, action=Action.UNCHANGED, reason=""))
-    return _settle(answer)
 
 
 def find_held(results: Iterable[ObjectResult]) -> dict[str, str]:

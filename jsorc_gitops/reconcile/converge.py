@@ -14,7 +14,6 @@ from jsorc_gitops.reconcile.guards import (
     check_cluster,
     check_repository,
     find_consents,
-    find_doubts,
     find_former_homes,
     is_foreign_namespace,
 )
@@ -83,7 +82,7 @@ def _hold_and_converge(run: Pass) -> Report:
 def _plan(run: Pass) -> _Plan:
     """Look, and decide; nothing is written."""
     state = read_state(run)
-    check_repository(run, state)
+    doubts = check_repository(run, state)
     consents = find_consents(run, state)
     manifests = _select_manifests(run.tree)
     observed = observe_tree(run.cluster, manifests, state, tree=run.tree.name)
@@ -94,7 +93,7 @@ def _plan(run: Pass) -> _Plan:
         manifests=manifests,
         observed=observed,
         consents=consents,
-        warnings=(*find_doubts(run, state), *find_former_homes(run, state, observed), *find_given_up(steps)),
+        warnings=(*doubts, *find_former_homes(run, state, observed), *find_given_up(steps)),
         steps=audit_steps(steps) if audits else steps,
         audits=audits,
         unchanged={each.ref for each in steps if each.action is Action.UNCHANGED},

@@ -31,41 +31,36 @@ def check_cluster(run: Pass) -> None:
         )
 
 
-def check_repository(run: Pass, state: State) -> None:
+def check_repository(run: Pass, state: State) -> tuple[str, ...]:
     """Refuse a repository that has never heard of the commit that was applied last, or is behind it.
 
     Raises RefusedError. Two repositories that take turns in one home namespace would prune each other's
     objects, and of two clones the one that was not pulled would undo what the other did. A shallow clone may be
-    the right one: it applies, and proves nothing to the pruner.
+    the right one: it applies, and proves nothing to the pruner; that it may be behind is the warning returned.
     """
     if state.revision in {"", run.revision} or run.options.allow_rewind:
-        return
+        return ()
     history = run.doors.history
     descends = history.is_ancestor(state.revision, run.revision)
-    applied = f"commit {state.revision[:12]}, which was applied last to tree {run.tree.name}"
-    if descends is None and not history.is_shallow():
+    if descends:
+        return ()
+    shallow, applied = history.is_shallow(), f"{state.revision[:12]}, which was applied last"
+    if descends is None and not shallow:
         raise RefusedError(
-            f"{applied} in namespace {run.namespace}, is unknown to this repository: it was not pulled, another "
-            "one uses the same namespace, or history was rewritten; pull, choose another `namespace`, or pass "
-            "--allow-rewind if this repository takes over"
+            f"commit {applied} to tree {run.tree.name} in namespace {run.namespace}, is unknown to this "
+            "repository: it was not pulled, another one uses the same namespace, or history was rewritten; pull, "
+            "choose another `namespace`, or pass --allow-rewind if this repository takes over"
         )
     if descends is False and history.is_ancestor(run.revision, state.revision):
         raise RefusedError(
-            f"commit {run.revision[:12]} is older than {applied}; pull, or pass --allow-rewind to go back to it "
-            "(git revert goes back without)"
+            f"commit {run.revision[:12]} is older than commit {applied} to tree {run.tree.name}; pull, or pass "
+            "--allow-rewind to go back to it (git revert goes back without)"
         )
-
-
-def find_doubts(run: Pass, state: State) -> tuple[str, ...]:
-    """A warning where this clone is shallow and cannot tell whether it is behind the commit applied last."""
-    history, revision = run.doors.history, state.revision
-    if revision in {"", run.revision} or run.options.allow_rewind or history.is_ancestor(revision, run.revision):
-        return ()
-    if not history.is_shallow():
+    if not shallow:
         return ()  # on a branch of its own
     warning = (
-        f"this clone is shallow and cannot tell whether commit {run.revision[:12]} comes after {revision[:12]}, "
-        "which was applied last; if it is older, this pass undoes what came since: run git fetch --unshallow"
+        f"this clone is shallow and cannot tell whether commit {run.revision[:12]} comes after {applied}; "
+        "if it is older, this pass undoes what came since: run git fetch --unshallow"
     )
     return (warning,)
 

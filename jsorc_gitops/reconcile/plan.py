@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.masks import is_secret
 from jsorc_gitops.model.objects import Body, DeleteRequest, Manifest, ObjectRef
 from jsorc_gitops.model.policy import DEFAULT, ApplyPolicy
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL, Entry, find_part_of
@@ -27,6 +28,7 @@ from jsorc_gitops.reconcile.ownership import (
 # Set by the server on every object; a difference there is nobody's change.
 _SERVER_SET = frozenset({"resourceVersion", "generation", "managedFields", "uid", "creationTimestamp"})
 
+CONFLICTS = "`conflicts` in its service.yaml says whether to take or to yield"  # what somebody can do
 
 RELEASED = "jsorc.jaseci.org/released-by"  # an annotation: the ApplySet that let go of an object
 
@@ -207,8 +209,7 @@ def format_refusal(conflicts: Sequence[Conflict]) -> str:
         for each in conflicts
         if each.verdict is Verdict.FAIL
     ]
-    remedy = "`conflicts` in its service.yaml says whether to take or to yield"
-    return "; ".join([*parts, remedy]) if parts else ""
+    return "; ".join([*parts, CONFLICTS]) if parts else ""
 
 
 def _decide(
@@ -239,7 +240,7 @@ def _is_as_left(manifest: Manifest, live: Body, entry: Entry) -> bool:
     """Whether git says what it said, and nobody touched what it set."""
     if not entry.fingerprint.startswith(compute_digest(manifest)):
         return False
-    if entry.version == live["metadata"]["resourceVersion"] and manifest.ref.kind != "Secret":
+    if entry.version == live["metadata"]["resourceVersion"] and not is_secret(manifest.ref):
         return True
     return entry.fingerprint == compute_fingerprint(manifest, live) and holds_git_data(manifest, live)
 

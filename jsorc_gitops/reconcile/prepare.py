@@ -20,6 +20,7 @@ from jsorc_gitops.reconcile.ownership import (
     remove_value,
 )
 from jsorc_gitops.reconcile.plan import (
+    CONFLICTS,
     Action,
     FieldChange,
     Step,
@@ -49,7 +50,6 @@ class Prepared:
     step: Step
     request: ApplyRequest
     changes: tuple[FieldChange, ...] = ()
-    needed: bool = True
     migration: Body | None = field(default=None, repr=False)  # to be patched before
 
 
@@ -63,7 +63,7 @@ class _Question:
 
 
 def dry_run(cluster: Cluster, steps: Sequence[Step], *, part_of: str) -> list["Prepared | Step | ClusterError"]:
-    """For each step what to send, the same step as one that is refused, or why it cannot be done."""
+    """For each step what to send, the same step as one that is refused or unchanged, or why it cannot be done."""
     questions = dict(enumerate(map(_ask, steps)))
     results: dict[int, Prepared | Step | ClusterError] = {}
     for _ in range(_ROUNDS):
@@ -133,7 +133,7 @@ def _judge(
 
 def _judge_answer(
     question: _Question, request: ApplyRequest, answer: Body
-) -> "Prepared | ClusterError | _Question":
+) -> "Prepared | Step | ClusterError | _Question":
     step, live = question.step, question.step.live
     if live is None:
         # What a dry-run creates has no resourceVersion; what has one is there already.
@@ -155,8 +155,9 @@ def _judge_answer(
         if fought := _find_fights(step, taken, answer):
             return replace(question, step=_give_up(step, fought), body=_cut(question.body, fought))
         step = _count_takes(step, taken)
-    needed = bool(changes) or regains_ownership(live, answer)
-    return Prepared(step=step, request=request, changes=changes, needed=needed)
+    if not changes and not regains_ownership(live, answer):
+        return replace(step, action=Action.UNCHANGED, reason="")
+    return Prepared(step=step, request=request, changes=changes)
 
 
 def _judge_error(question: _Question, answer: ClusterError) -> "Step | ClusterError | _Question":
@@ -228,9 +229,8 @@ def find_given_up(steps: Iterable[Step]) -> list[str]:
     why = (
         f"taken back {PATIENCE} passes in a row, and is left as it is until git says something else of the object"
     )
-    remedy = "`conflicts` in its service.yaml says whether to take or to yield"
     return [
-        f"{step.ref}: {_name_some(step.entry.yielded)} was {why}; {remedy}"
+        f"{step.ref}: {_name_some(step.entry.yielded)} was {why}; {CONFLICTS}"
         for step in steps
         if step.entry and step.entry.yielded
     ]

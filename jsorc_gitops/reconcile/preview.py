@@ -127,8 +127,6 @@ def _judge(run: Pass, step: Step, answer: Answer, coming: _Coming) -> ObjectResu
             note = f"not checked: the kind {step.ref.kind} changes with this very pass (now: {answer})"
             return make_result(replace(step, note=note))
         return make_result(step, error=str(answer))
-    if not answer.needed:
-        return make_result(replace(answer.step, action=Action.UNCHANGED, reason=""))
     changes = answer.changes
     if changes and is_secret(step.ref) and run.options.mask_key:
         changes = _mask_changes(run, answer)

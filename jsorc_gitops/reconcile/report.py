@@ -174,7 +174,7 @@ def format_body(report: Report, *, quiet: bool) -> list[Line]:
     """The report without its last line, which sums it up."""
     lines = [Line(f"warning: {each}", Tone.WARNING) for each in report.warnings]
     for name, part in sorted(_split(report).items()):
-        body = [*_format_objects(part, name, quiet=quiet), *_format_verdicts(part, name, quiet=quiet)]
+        body = [*_format_objects(part, quiet=quiet), *_format_verdicts(part, quiet=quiet)]
         if body:
             lines += [Line(name or "tree", Tone.HEADING), *(Line(f"  {text}", tone) for text, tone in body)]
     return [*lines, *(Line(f"error: {each}", Tone.BAD) for each in report.errors)]
@@ -199,9 +199,9 @@ def _split(report: Report) -> dict[str, Report]:
     }
 
 
-def _format_objects(report: Report, service: str, *, quiet: bool) -> Iterator[Line]:
-    own = sorted((each for each in report.objects if each.service == service), key=lambda each: each.action)
-    for action, group in groupby(own, key=lambda each: each.action):
+def _format_objects(report: Report, *, quiet: bool) -> Iterator[Line]:
+    ordered = sorted(report.objects, key=lambda each: each.action)
+    for action, group in groupby(ordered, key=lambda each: each.action):
         results = list(group)
         if action is Action.UNCHANGED and not quiet:
             yield Line(f"{_count(len(results))} unchanged")
@@ -238,13 +238,13 @@ def _format_value(value: Any) -> str:
     return text if len(text) <= _VALUE_LENGTH else f"{text[: _VALUE_LENGTH - 1]}…"
 
 
-def _format_verdicts(report: Report, service: str, *, quiet: bool) -> Iterator[Line]:
-    for name, health in report.healths:
-        if name == service and not (quiet and health.status is Status.CURRENT):
+def _format_verdicts(report: Report, *, quiet: bool) -> Iterator[Line]:
+    for _, health in report.healths:
+        if not (quiet and health.status is Status.CURRENT):
             tone = _STATUS_TONES.get(health.status, Tone.PLAIN)
             yield Line(f"{health.ref} {health.status}: {health.message}", tone)
     for each in report.services:
-        if each.service == service and not (quiet and each.is_calm):
+        if not (quiet and each.is_calm):
             changed = Tone.CHANGED if each.verdict is Verdict.RESET else Tone.PLAIN
             reason = f", {each.reason}" if each.reason else ""
             yield Line(f"Jaseci: {each.verdict}{reason}", Tone.BAD if each.is_bad else changed)

@@ -19,6 +19,7 @@ RULES = (REMOVE, MOVE, SHRINK, IMMUTABLE, LEFTOVER, NOTE)  # in the order they a
 ANEW = (
     "the server refuses to change it; delete the object first, so that it is made anew, or give it another name"
 )
+RECREATE = ", or say `recreate: allow` in its service.yaml"  # what may be added to that
 UNSEEN = "git left it to the server so far, which refuses any other value than the one it took"
 
 

@@ -8,13 +8,11 @@ from typing import Any
 from jsorc_gitops.model.diff import is_record, open_record
 from jsorc_gitops.model.layout import settings_name
 from jsorc_gitops.model.objects import WORKLOADS, Manifest, ObjectRef
-from jsorc_gitops.render.danger import ANEW, MOVE, NOTE, REMOVE, RULES, Danger
+from jsorc_gitops.render.danger import ANEW, MOVE, NOTE, RECREATE, REMOVE, RULES, Danger
 from jsorc_gitops.render.normal import get
 from jsorc_gitops.render.refusals import find_refusals
 
 Tree = Mapping[ObjectRef, Manifest]
-
-RECREATE = ", or say `recreate: allow` in its service.yaml"
 
 _NAMED = 5  # objects of a removed service that are named; of more, the rest is counted
 _STATEFUL_SET = ("apps", "StatefulSet")

@@ -7,8 +7,7 @@ import pytest
 
 from jsorc_gitops.model.diff import Action, FieldDiff, ObjectDiff
 from jsorc_gitops.model.objects import Manifest
-from jsorc_gitops.render.danger import ANEW
-from jsorc_gitops.render.impact import RECREATE
+from jsorc_gitops.render.danger import ANEW, RECREATE
 from jsorc_gitops.render.report import (
     Comparison,
     compute_comparison,
