@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +26,16 @@ _PERSON = os.dup(2)
 def say(line: str) -> None:
     """Tell a person how far the setup is, past whatever captures standard output."""
     os.write(_PERSON, f"{line}\n".encode())
+
+
+@contextmanager
+def hear_interrupts() -> Iterator[None]:
+    """What is started in this block hears ^C, though a shell that runs the tests in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def cache_root() -> Path:

@@ -10,15 +10,13 @@ from collections.abc import Callable
 import pytest
 
 from jsorc_gitops.adapters.fork import fork
+from tests.machine import hear_interrupts
 from tests.waiting import wait_until
 
 LARGE = "x" * (1 << 22)  # far more than a pipe holds
 BESIDE = """\
-import os, signal, sys
+import os, sys
 from jsorc_gitops.adapters.fork import fork
-
-# Whoever runs the tests in the background has them ignore ^C.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 def tell():
     os.write(int(sys.argv[1]), b"%d\\n" % os.getpid())  # whole, whoever else writes
@@ -131,6 +129,7 @@ def test_an_interrupt_reaches_both() -> None:
     reading, writing = os.pipe()
     command = [sys.executable, "-c", BESIDE, str(writing)]
     with (
+        hear_interrupts(),
         os.fdopen(reading) as pids_of,
         subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, process_group=0, pass_fds=[writing]

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.controlplane.server import ControlPlane, KubectlError
+from tests.controlplane.server import ControlPlane
+from tests.journeys.admission import admit_only
 from tests.journeys.api_proxy import ApiProxy, start_api_proxy
 from tests.journeys.scratch import Done, Scratch
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
 
@@ -318,45 +318,23 @@ def test_usage(fleet: Fleet, options: tuple[str, ...]) -> None:
     assert fleet.scratch.jsorc(*options).code == 2
 
 
-KEPT = """\
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {{name: {name}}}
-spec:
-  failurePolicy: Fail
-  matchConstraints:
-    namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {name}}}}}
-    resourceRules: [{{apiGroups: [""], apiVersions: [v1], operations: [DELETE], resources: [configmaps]}}]
-  validations: [{{expression: "oldObject.metadata.name == 'free'", message: nobody deletes this}}]
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {{name: {name}}}
-spec: {{policyName: {name}, validationActions: [Deny]}}
-"""
-
-
 @pytest.fixture
 def kept(fleet: Fleet) -> Iterator[Fleet]:
     """Applied ConfigMaps, of which an admission policy lets nobody delete any but `free`."""
-    name = fleet.namespace
     fleet.scratch.write("templates/app/service.yaml", "recreate: allow\n")
     sealed = {"immutable": True, **json.loads(make_map("sealed", a="1"))}
     fleet.say(kept=make_map("kept"), free=make_map("free"), sealed=json.dumps(sealed))
     assert fleet.apply().code == 0
-    fleet.kubectl("apply", "-f", "-", stdin=KEPT.format(name=name))
-
-    def is_kept() -> bool:
-        try:
-            fleet.kubectl("delete", "configmap", "kept", "-n", name, "--dry-run=server")
-        except KubectlError:
-            return True
-        return False
-
-    wait_until(is_kept, what="the admission policy is in force")
-    yield fleet
-    names = (f"validatingadmissionpolicies/{name}", f"validatingadmissionpolicybindings/{name}")
-    fleet.kubectl("delete", *names)
+    rule = '{apiGroups: [""], apiVersions: [v1], operations: [DELETE], resources: [configmaps]}'
+    with admit_only(
+        fleet.scratch.controlplane,
+        fleet.namespace,
+        "oldObject.metadata.name == 'free'",
+        rule=rule,
+        message="nobody deletes this",
+        refused=("delete", "configmap", "kept"),
+    ):
+        yield fleet
 
 
 def test_deletions_that_admission_refuses(kept: Fleet) -> None:

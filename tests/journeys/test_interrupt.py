@@ -12,6 +12,7 @@ import pytest
 
 from jsorc_gitops.cli import run
 from tests.adapters.test_python import find_group
+from tests.machine import hear_interrupts
 from tests.render.builders import make_object
 from tests.render.worktree import Worktree
 from tests.waiting import wait_until
@@ -77,9 +78,7 @@ def start(work: Worktree) -> Iterator[Start]:
     processes = []
 
     def call(*arguments: str, **environment: str) -> subprocess.Popen[str]:
-        # A shell that runs the tests in the background has them ignore ^C, and that is passed on.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
+        with hear_interrupts():
             process = subprocess.Popen(
                 [sys.executable, *arguments],
                 cwd=work.root,
@@ -89,8 +88,6 @@ def start(work: Worktree) -> Iterator[Start]:
                 text=True,
                 start_new_session=True,
             )
-        finally:
-            signal.signal(signal.SIGINT, before)
         processes.append(process)
         return process
 

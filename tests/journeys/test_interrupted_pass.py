@@ -11,6 +11,7 @@ import pytest
 from tests.controlplane.proxy import Delay, Proxy, Reply, Request
 from tests.controlplane.server import ControlPlane
 from tests.journeys.test_ownership import Tree, is_calm
+from tests.machine import hear_interrupts
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
@@ -42,12 +43,8 @@ def start(tree: Tree, proxy: Proxy) -> Iterator[Callable[[], Popen[str]]]:
     processes = []
 
     def call() -> Popen[str]:
-        # A shell that runs the tests in the background has them ignore ^C, and that is passed on.
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
+        with hear_interrupts():
             process = tree.scratch.start_jsorc("reconcile", "--kubeconfig", str(proxy.kubeconfig_for()))
-        finally:
-            signal.signal(signal.SIGINT, before)
         processes.append(process)
         return process
 

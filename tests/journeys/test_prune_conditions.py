@@ -66,31 +66,28 @@ def assert_left_alone(tree: Tree, why: str) -> None:
     assert has_settings(tree)
 
 
+def assert_refused_without(tree: Tree, option: str, why: str) -> None:
+    """The ConfigMap stays until the option says that it may go."""
+    done = tree.reconcile()
+
+    assert done.code == 1
+    assert why in done.output
+    assert has_settings(tree)
+    assert tree.reconcile(option).code == 0
+    assert not has_settings(tree)
+
+
 def test_an_empty_tree(applied: Tree) -> None:
     """All services are gone, which is more likely a mistake."""
     applied.scratch.git("rm", "-r", "--quiet", "templates/app")
     applied.scratch.commit("Nothing")
-
-    done = applied.reconcile()
-
-    assert done.code == 1
-    assert "the tree holds no service" in done.output
-    assert has_settings(applied)
-    assert applied.reconcile("--allow-prune").code == 0
-    assert not has_settings(applied)
+    assert_refused_without(applied, "--allow-prune", "the tree holds no service")
 
 
 def test_an_older_commit(applied: Tree) -> None:
     """A clone that was not pulled undoes nothing; who means it says so."""
     go_back(applied)
-
-    done = applied.reconcile()
-
-    assert done.code == 1
-    assert "is older than commit" in done.output
-    assert has_settings(applied)
-    assert applied.reconcile("--allow-rewind").code == 0
-    assert not has_settings(applied)
+    assert_refused_without(applied, "--allow-rewind", "is older than commit")
 
 
 def test_a_branch_that_was_forced(applied: Tree) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.controlplane.proxy import Proxy, Request
-from tests.controlplane.server import ControlPlane, KubectlError
+from tests.controlplane.server import ControlPlane
+from tests.journeys.admission import admit_only
 from tests.journeys.scratch import end
 from tests.journeys.test_ownership import WEB, Tree, is_calm
 from tests.waiting import wait_until
@@ -47,22 +48,6 @@ apiVersion: v1
 kind: Service
 metadata: {{name: web}}
 spec: {{clusterIP: {address}, selector: {{app: web}}, ports: [{{name: a, port: 80}}]}}
-"""
-CLOSED = """\
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicy
-metadata: {{name: {name}}}
-spec:
-  failurePolicy: Fail
-  matchConstraints:
-    namespaceSelector: {{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}
-    resourceRules: [{{apiGroups: [apps], apiVersions: [v1], operations: [CREATE], resources: [deployments]}}]
-  validations: [{{expression: "false", message: nobody creates Deployments here}}]
----
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingAdmissionPolicyBinding
-metadata: {{name: {name}}}
-spec: {{policyName: {name}, validationActions: [Deny]}}
 """
 SEALED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web}}\nimmutable: true\ndata: {{a: '{value}'}}\n"
 
@@ -126,20 +111,15 @@ def test_recreated_with_consent(tree: Tree, kind: str, old: str, new: str) -> No
 def closed(tree: Tree) -> Iterator[Tree]:
     """A namespace in which an admission policy lets nobody create Deployments, once one is there."""
     start_with(tree, WEB, recreate="allow")
-    name = f"closed-{tree.namespace}"
-    tree.kubectl("create", "-f", "-", stdin=CLOSED.format(name=name, namespace=tree.namespace))
-    create = ("create", "deployment", "other", "--image=a", "--dry-run=server")
-
-    def is_closed() -> bool:
-        try:
-            tree.kubectl(*create)
-        except KubectlError:
-            return True
-        return False
-
-    wait_until(is_closed, what="the admission policy is in force")
-    yield tree
-    tree.kubectl("delete", f"validatingadmissionpolicies/{name}", f"validatingadmissionpolicybindings/{name}")
+    with admit_only(
+        tree.scratch.controlplane,
+        tree.namespace,
+        "false",
+        rule="{apiGroups: [apps], apiVersions: [v1], operations: [CREATE], resources: [deployments]}",
+        message="nobody creates Deployments here",
+        refused=("create", "deployment", "other", "--image=a"),
+    ):
+        yield tree
 
 
 def test_nothing_is_deleted_for_what_could_not_be_made(closed: Tree) -> None:
