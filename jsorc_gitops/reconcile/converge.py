@@ -18,7 +18,7 @@ from jsorc_gitops.reconcile.guards import (
     is_foreign_namespace,
 )
 from jsorc_gitops.reconcile.inventory import Entry, State, compute_applyset_id
-from jsorc_gitops.reconcile.judge import judge_health, reset_services
+from jsorc_gitops.reconcile.judge import judge_health
 from jsorc_gitops.reconcile.memory import write_pending, write_settled
 from jsorc_gitops.reconcile.observe import Observation, observe_tree
 from jsorc_gitops.reconcile.plan import Action, Step, make_apply_body, plan_object
@@ -28,6 +28,7 @@ from jsorc_gitops.reconcile.prepare import find_given_up
 from jsorc_gitops.reconcile.preview import preview_prune, preview_steps
 from jsorc_gitops.reconcile.pruner import find_prune, prune_objects
 from jsorc_gitops.reconcile.report import ObjectResult, Report, make_result
+from jsorc_gitops.reconcile.resetter import reset_services
 from jsorc_gitops.reconcile.storage import read_state
 
 

@@ -102,7 +102,8 @@ class Site:
         """The cluster and the inventory hold what git says, each once, and nothing is pending."""
         own = ["jsorc.settings.default", "jsorc.record.default.app"]
         expected = Counter(f"ConfigMap/{name}" for name in (*own, *self.content.values))
-        assert read_members(self.tree) == expected
+        members = read_members(self.tree)
+        assert members == expected, (members - expected, expected - members, sorted(read_inventory(self.tree)))
         inventory = read_inventory(self.tree)
         assert Counter(inventory.keys()) == expected
         assert {entry.pending for entry in inventory.values()} == {""}

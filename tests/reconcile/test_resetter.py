@@ -1,4 +1,4 @@
-"""judge: when Jaseci is asked and told, and what the ledger says meanwhile."""
+"""resetter: when Jaseci is asked and told, and what the ledger says meanwhile."""
 
 from dataclasses import replace
 from datetime import datetime
