@@ -37,7 +37,8 @@ def write_pending(run: Pass, state: State, steps: Sequence[Step], prune: PrunePl
     if entries == state.entries:
         return state
     revision, settled = _next_revision(run, state, prune), _begin_settled(run, state)
-    return write_state(run, replace(state, revision=revision, settled=settled, entries=entries))
+    began = run.doors.clock.now().isoformat(timespec="seconds")
+    return write_state(run, replace(state, revision=revision, settled=settled, began=began, entries=entries))
 
 
 def write_settled(

@@ -113,14 +113,14 @@ class FakeLease:
 
 
 class FakeClock:
-    """A minute goes by whenever the time is asked; a sleep takes as long as it says, in no time."""
+    """A second goes by whenever the time is asked; a sleep takes as long as it says, in no time."""
 
     def __init__(self, log: list[str]) -> None:
         self.log = log
         self.time = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
     def now(self) -> datetime:
-        self.time += timedelta(minutes=1)
+        self.time += timedelta(seconds=1)
         return self.time
 
     def monotonic(self) -> float:
