@@ -6,11 +6,14 @@ terminating keeps a rollout unfinished, because it may still answer.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 from typing import Any
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, ObjectRef
+from jsorc_gitops.reconcile.evidence import Evidence, LogRef, Status
+
+__all__ = ["Evidence", "Health", "LogRef", "Status", "compute_health", "compute_healths", "is_ready"]
 
 # Why a container waits that will not start by waiting longer.
 _DOOMED = {
@@ -25,26 +28,37 @@ _DOOMED = {
 _ENDED = frozenset({"Failed", "Succeeded"})
 
 
-class Status(StrEnum):
-    """How a workload is: as git says, on its way, failing, or not known."""
-
-    CURRENT = "current"
-    PROGRESSING = "progressing"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Health:
-    """The verdict on one workload, with a cause a person can act on."""
+    """The verdict on one object, with a cause a person can act on.
+
+    Attributes:
+        log: the last lines of the container that the message is about, where they were read.
+        until: of one that is progressing: when it counts as failed, should nothing change; None where it never
+            does. What waits judges again then, since no change will tell it.
+        pod: the name of the pod that the message is about, "" for none.
+        container: of that pod: whose log would say more, "" for none.
+    """
 
     ref: ObjectRef
     status: Status
     message: str
+    log: tuple[str, ...] = ()
+    until: datetime | None = None
+    pod: str = ""
+    container: str = ""
 
 
-def compute_health(ref: ObjectRef, live: Body | None, pods: Iterable[Body] | ClusterError) -> Health:
-    """Judge one workload by its status and all its pods, or say why those could not be listed."""
+def compute_healths(refs: Iterable[ObjectRef], evidence: Evidence) -> dict[ObjectRef, Health]:
+    """The verdicts on all objects that one can be told of: kinds without a status are left out."""
+    found = ((ref, compute_health(ref, evidence)) for ref in refs)
+    return {ref: health for ref, health in found if health}
+
+
+def compute_health(ref: ObjectRef, evidence: Evidence) -> Health | None:
+    """Judge one object by its status, a workload by all its pods besides; None where its kind has no status."""
+    live = evidence.live.get(ref)
+    pods = evidence.pods.get(ref.namespace, ())
     if live is None:
         return Health(ref=ref, status=Status.UNKNOWN, message="not in the cluster")
     if isinstance(pods, ClusterError):

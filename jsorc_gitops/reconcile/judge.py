@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 
 from jsorc_gitops.model.objects import Body, ObjectRef
-from jsorc_gitops.reconcile.health import Health, compute_health
+from jsorc_gitops.reconcile.health import Evidence, Health, compute_healths
 from jsorc_gitops.reconcile.observe import list_kinds, list_pods
 from jsorc_gitops.reconcile.ports import Pass
 
@@ -24,7 +24,8 @@ def judge_health(
     errors += [
         f"pods in {name} could not be listed: {each}" for name, each in pods.items() if not isinstance(each, list)
     ]
-    return {ref: compute_health(ref, live.get(ref), pods[ref.namespace]) for ref in workloads}, errors
+    evidence = Evidence(live=live, pods=pods, now=run.doors.clock.now(), scrub=str)
+    return compute_healths(workloads, evidence), errors
 
 
 def _read_again(run: Pass, workloads: Collection[ObjectRef], errors: list[str]) -> dict[ObjectRef, Body]:

@@ -1,5 +1,6 @@
 """health: a workload and its pods → a verdict; the tables are health/*.yaml."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 import yaml
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.reconcile.health import Status, compute_health, is_ready
+from jsorc_gitops.reconcile.health import Evidence, Health, Status, compute_health, is_ready
 from tests.reconcile.builders import Body, make_deployment, make_live, make_ref
 
 REF = make_ref("Deployment", "web", group="apps")
@@ -19,22 +20,32 @@ CASES = [
 ]
 
 
+def judge(live: Body | None, pods: list[Body] | ClusterError) -> Health | None:
+    evidence = Evidence(
+        live={REF: live} if live else {}, pods={"home": pods}, now=datetime(2026, 11, 27, tzinfo=UTC), scrub=str
+    )
+    return compute_health(REF, evidence)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_the_verdict_on_a_workload_and_its_pods(case: dict[str, Any]) -> None:
     """As the tables say."""
-    health = compute_health(REF, case["workload"], case["pods"])
+    health = judge(case["workload"], case["pods"])
+    assert health is not None
     assert (health.ref, str(health.status), health.message) == (REF, case["status"], case["message"])
 
 
 def test_what_is_not_there_is_unknown() -> None:
     """It could not be applied, or not be read."""
-    health = compute_health(REF, None, [])
+    health = judge(None, [])
+    assert health is not None
     assert (health.status, health.message) == (Status.UNKNOWN, "not in the cluster")
 
 
 def test_pods_that_could_not_be_listed_leave_it_unknown() -> None:
     """A status without its pods says nothing of old ones that still answer."""
-    health = compute_health(REF, make_live(make_deployment("web")), ClusterError("pods is forbidden"))
+    health = judge(make_live(make_deployment("web")), ClusterError("pods is forbidden"))
+    assert health is not None
     assert (health.status, health.message) == (
         Status.UNKNOWN,
         "its pods could not be listed: pods is forbidden",
