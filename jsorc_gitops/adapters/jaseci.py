@@ -5,13 +5,14 @@ reads the state back. Bodies of error pages are never read: they hold the server
 """
 
 import json
+from collections.abc import Mapping, Sequence
 from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
 import urllib3
 
-from jsorc_gitops.model.jaseci import Answer, Credentials, ServiceState
+from jsorc_gitops.model.jaseci import Answer, Credentials, ServiceState, Target
 
 SECONDS = 15.0  # for a whole call; Jaseci itself needs 6 s to say that task is down
 _LIMIT = 1 << 20  # bytes of an answer; service_info is a few hundred
@@ -51,6 +52,18 @@ class Jaseci:
     def close(self) -> None:
         """Close the connections. Jaseci has no logout for one token, so a login's token stays valid."""
         self._http.clear()
+
+    def get_states(self, targets: Sequence[Target]) -> list[Answer]:
+        return [self.get_state(each.name) for each in targets]
+
+    def reset_services(self, targets: Sequence[Target]) -> list[str]:
+        return [self.reset_service(each.name) for each in targets]
+
+    def get_config(self, target: Target) -> Mapping[str, Any] | str:
+        raise NotImplementedError
+
+    def set_config(self, target: Target, config: Mapping[str, Any]) -> str:
+        raise NotImplementedError
 
     def get_state(self, name: str) -> Answer:
         """The state of one service; unknown, with the cause, where Jaseci does not tell."""
@@ -154,10 +167,16 @@ class BrokenJaseci:
     def __init__(self, reason: str) -> None:
         self._reason = reason
 
-    def get_state(self, name: str) -> Answer:  # noqa: ARG002 - the same for every service
-        return Answer(state=ServiceState.UNKNOWN, detail=self._reason)
+    def get_states(self, targets: Sequence[Target]) -> list[Answer]:
+        return [Answer(state=ServiceState.UNKNOWN, detail=self._reason) for _ in targets]
 
-    def reset_service(self, name: str) -> str:  # noqa: ARG002 - the same for every service
+    def reset_services(self, targets: Sequence[Target]) -> list[str]:
+        return [self._reason for _ in targets]
+
+    def get_config(self, target: Target) -> Mapping[str, Any] | str:  # noqa: ARG002 - the same for every service
+        return self._reason
+
+    def set_config(self, target: Target, config: Mapping[str, Any]) -> str:  # noqa: ARG002
         return self._reason
 
 

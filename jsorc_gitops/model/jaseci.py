@@ -25,11 +25,20 @@ class ServiceState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A service in one process of Jaseci: that of the pod at an IP, or "" for that at the url of the settings."""
+
+    name: str
+    address: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What Jaseci says of a service, and why where it says why."""
+    """What Jaseci says of a service, and why where it says why; `automated`: its own loop resets it, too."""
 
     state: ServiceState
     detail: str = ""
+    automated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,9 @@ from jsorc_gitops.model.yaml import Document, parse_documents
 
 RECORD_VERSION = 1
 
+# How a service is reset: a call to Jaseci, a restart of its workloads, not at all.
+Way = Literal["jaseci", "rollout", "none"]
+
 _KEYS = ("values", "config", "reset", "dependsOn", "namespace", "plainSecrets", "python", *POLICY_KEYS)
 # package.module:NAME of a class or a dict
 PYTHON_NAME = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*\Z", re.ASCII)
@@ -42,7 +45,7 @@ class ServiceDefinition:
     name: str
     values: Mapping[str, Any] = field(repr=False)
     config: Mapping[str, Any] = field(repr=False)
-    via: Literal["jaseci", "none"]
+    via: Way
     jaseci_name: str
     watch: tuple[str, ...] | None
     depends_on: tuple[str, ...]
@@ -68,7 +71,7 @@ class ServiceRecord:
     name: str
     keep_alive: bool
     config: Mapping[str, Any] = field(repr=False)
-    via: Literal["jaseci", "none"]
+    via: Way
     jaseci_name: str
     depends_on: tuple[str, ...]
     workloads: tuple[ObjectRef, ...]
@@ -94,14 +97,14 @@ def parse_definition(
             hint = format_services(name, services - {files.name})
             fields.fail(f"no other service {name!r} under templates/{hint}", "dependsOn", index)
     reset = fields.below("reset")
-    via: Literal["jaseci", "none"] = "jaseci"
+    via: Way = "jaseci"
     if reset:
         reset.allow(("via", "name", "watch"))
         match reset.text("via", "jaseci"):
-            case "jaseci" | "none" as via:
+            case "jaseci" | "rollout" | "none" as via:
                 pass
             case other:
-                reset.fail(f"must be jaseci or none, not {other!r}", "via")
+                reset.fail(f"must be jaseci, rollout or none, not {other!r}", "via")
     values = fields.plain("values")
     if environment:
         over = _read_fields(files, f"values.{environment}.yaml")

@@ -141,6 +141,11 @@ def _containers(pod: Body) -> list[Mapping[str, Any]]:
     return [*(status.get("initContainerStatuses") or ()), *(status.get("containerStatuses") or ())]
 
 
+def select_pods(workload: Body, pods: Iterable[Body]) -> list[Body]:
+    """A workload's own pods that have not ended, out of those of its namespace."""
+    return [pod for pod in pods if _selects(workload, pod) and pod.get("status", {}).get("phase") not in _ENDED]
+
+
 def _selects(workload: Body, pod: Body) -> bool:
     if pod["metadata"].get("namespace") != workload["metadata"].get("namespace"):
         return False

@@ -3,15 +3,16 @@
 from collections.abc import Collection, Mapping
 
 from jsorc_gitops.model.objects import Body, ObjectRef
-from jsorc_gitops.reconcile.health import Evidence, Health, compute_healths
+from jsorc_gitops.reconcile.evidence import Evidence
+from jsorc_gitops.reconcile.health import Health, compute_healths
 from jsorc_gitops.reconcile.observe import list_kinds, list_pods
 from jsorc_gitops.reconcile.ports import Pass
 
 
 def judge_health(
     run: Pass, live: Mapping[ObjectRef, Body], *, changed: bool, without: Collection[ObjectRef]
-) -> tuple[dict[ObjectRef, Health], list[str]]:
-    """The health of every workload of the services kept alive, and what could not be read for it.
+) -> tuple[dict[ObjectRef, Health], Evidence, list[str]]:
+    """The health of every workload of the services kept alive, from what, and what could not be read for it.
 
     `changed` says that `live` is out of date, `without` leaves out what was refused or failed.
     """
@@ -25,7 +26,7 @@ def judge_health(
         f"pods in {name} could not be listed: {each}" for name, each in pods.items() if not isinstance(each, list)
     ]
     evidence = Evidence(live=live, pods=pods, now=run.doors.clock.now(), scrub=str)
-    return compute_healths(workloads, evidence), errors
+    return compute_healths(workloads, evidence), evidence, errors
 
 
 def _read_again(run: Pass, workloads: Collection[ObjectRef], errors: list[str]) -> dict[ObjectRef, Body]:

@@ -65,9 +65,9 @@ def _name_kinds(kinds: Collection[tuple[str, str]]) -> str:
 
 
 def _left_alone(run: Pass, state: State) -> set[ObjectRef]:
-    """What belongs to services that are in the tree but not kept alive: it is neither applied nor pruned."""
+    """What belongs to services that are not kept alive, or paused: it is neither applied nor pruned."""
     records = run.tree.records
-    asleep = {name for name, record in records.items() if not record.keep_alive}
+    asleep = {name for name, record in records.items() if not record.keep_alive} | run.paused.keys()
     return {ref for ref, entry in state.entries.items() if entry.service in asleep}
 
 

@@ -1,5 +1,7 @@
 """Short ways to make the values that the tests of reconcile are about."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,6 +46,7 @@ def make_deployment(name: str, *, service: str = "", replicas: int = 1, image: s
 
 def make_pods(name: str, spec: Mapping[str, Any], *, namespace: str = HOME) -> list[Body]:
     """The pods of a Deployment, all ready."""
+    template = hashlib.sha256(json.dumps(spec["template"], sort_keys=True).encode()).hexdigest()[:10]
     return [
         {
             "apiVersion": "v1",
@@ -51,9 +54,14 @@ def make_pods(name: str, spec: Mapping[str, Any], *, namespace: str = HOME) -> l
             "metadata": {
                 "name": f"{name}-{number}",
                 "namespace": namespace,
-                "labels": spec["selector"]["matchLabels"],
+                "uid": f"uid-{name}-{number}",
+                "labels": {**spec["selector"]["matchLabels"], "pod-template-hash": template},
             },
-            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+            "spec": {},
+            "status": {
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "containerStatuses": [{"name": "main", "restartCount": 0}],
+            },
         }
         for number in range(spec.get("replicas", 1))
     ]

@@ -1,11 +1,12 @@
 """Everything outside one pass, in memory, with one log of all that is asked and done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from jsorc_gitops.errors import ClusterError, LeaseHeldError
-from jsorc_gitops.model.jaseci import Answer, ServiceState
+from jsorc_gitops.model.jaseci import Answer, ServiceState, Target
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.converge import reconcile
 from jsorc_gitops.reconcile.inventory import State, find_parts, parse_state, state_name
@@ -28,13 +29,32 @@ class FakeJaseci:
         self.requests = 0
         self.states: dict[str, ServiceState] = {}
         self.outcomes: dict[str, ServiceState | str] = {}
+        self.configs: dict[str, Mapping[str, Any]] = {}
 
-    def get_state(self, name: str) -> Answer:
+    def get_states(self, targets: Sequence[Target]) -> list[Answer]:
+        return [self._get_state(each) for each in targets]
+
+    def reset_services(self, targets: Sequence[Target]) -> list[str]:
+        return [self._reset(each) for each in targets]
+
+    def get_config(self, target: Target) -> Mapping[str, Any] | str:
         self.requests += 1
-        self.log.append(f"state {name}")
-        return Answer(state=self.states.get(name, ServiceState.RUNNING))
+        self.log.append(f"config {_spell(target)}")
+        return self.configs.get(target.name, {})
 
-    def reset_service(self, name: str) -> str:
+    def set_config(self, target: Target, config: Mapping[str, Any]) -> str:
+        self.requests += 1
+        self.log.append(f"set {_spell(target)}")
+        self.configs[target.name] = config
+        return ""
+
+    def _get_state(self, target: Target) -> Answer:
+        self.requests += 1
+        self.log.append(f"state {_spell(target)}")
+        return Answer(state=self.states.get(_spell(target), ServiceState.RUNNING))
+
+    def _reset(self, target: Target) -> str:
+        name = _spell(target)
         self.requests += 1
         self.log.append(f"reset {name}")
         self.hooks.before("reset", name)
@@ -44,6 +64,11 @@ class FakeJaseci:
         self.states[name] = outcome
         self.hooks.after("reset", name)
         return ""
+
+
+def _spell(target: Target) -> str:
+    """'redis', and where a pod is called 'redis at 10.0.0.1'."""
+    return f"{target.name} at {target.address}" if target.address else target.name
 
 
 class FakeHistory:
