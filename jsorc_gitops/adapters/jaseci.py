@@ -59,7 +59,7 @@ class Jaseci:
     def reset_services(self, targets: Sequence[Target]) -> list[str]:
         return [self.reset_service(each.name) for each in targets]
 
-    def get_config(self, target: Target) -> Mapping[str, Any] | str:
+    def get_configs(self, targets: Sequence[Target]) -> list[Mapping[str, Any] | str]:
         raise NotImplementedError
 
     def set_config(self, target: Target, config: Mapping[str, Any]) -> str:
@@ -173,8 +173,8 @@ class BrokenJaseci:
     def reset_services(self, targets: Sequence[Target]) -> list[str]:
         return [self._reason for _ in targets]
 
-    def get_config(self, target: Target) -> Mapping[str, Any] | str:  # noqa: ARG002 - the same for every service
-        return self._reason
+    def get_configs(self, targets: Sequence[Target]) -> list[Mapping[str, Any] | str]:
+        return [self._reason for _ in targets]
 
     def set_config(self, target: Target, config: Mapping[str, Any]) -> str:  # noqa: ARG002
         return self._reason

@@ -231,6 +231,7 @@ def _make_record(
         depends_on=definition.depends_on,
         workloads=workloads,
         watch=watch,
+        applies_config=definition.applies_config,
         policy=definition.policy,
     )
 
