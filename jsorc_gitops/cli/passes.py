@@ -226,8 +226,13 @@ def _open_jaseci(settings: "JaseciSettings", root: Path) -> "Iterator[Jaseci | B
     except SettingsError as error:
         yield BrokenJaseci(str(error))
         return
-    with closing(Jaseci(settings.url, credentials)) as jaseci:
+    jaseci = Jaseci(settings.url, credentials)
+    try:
         yield jaseci
+    finally:
+        jaseci.close()
+        if jaseci.leftover:
+            click.echo(f"warning: {jaseci.leftover}", err=True)
 
 
 def _read_credentials(settings: "JaseciSettings", root: Path) -> "Credentials":

@@ -25,11 +25,20 @@ class ServiceState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A service in one Jaseci process."""
+
+    name: str
+    address: str = ""  # the IP of one pod, "" for the url of the settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What Jaseci says of a service, and why where it says why."""
 
     state: ServiceState
     detail: str = ""
+    automated: bool = False  # Jaseci's own loop resets it, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError, FormatError
-from jsorc_gitops.model.jaseci import Answer
+from jsorc_gitops.model.jaseci import Answer, Target
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.model.services import ServiceRecord
 from jsorc_gitops.reconcile.health import Health
@@ -82,12 +82,13 @@ class _Resets:
 
     def _ask(self, record: ServiceRecord) -> Answer:
         with self._run.doors.waiting(f"Jaseci to say how {record.jaseci_name} is"):
-            return self._jaseci.get_state(record.jaseci_name)
+            [answer] = self._jaseci.get_states([Target(name=record.jaseci_name)])
+        return answer
 
     def _reset(self, record: ServiceRecord, before: Answer) -> ServiceVerdict:
         failures = self._write(record.name, Outcome.PENDING, f"was {before.state}")
         with self._run.doors.waiting(f"Jaseci to reset {record.jaseci_name}"):
-            refusal = self._jaseci.reset_service(record.jaseci_name)
+            [refusal] = self._jaseci.reset_services([Target(name=record.jaseci_name)])
         after = None if refusal else self._ask(record)
         verdict = judge_reset(record, before, refusal, after)
         done = verdict.verdict is Verdict.RESET

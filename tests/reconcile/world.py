@@ -1,11 +1,12 @@
 """Everything outside one pass, in memory, with one log of all that is asked and done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from jsorc_gitops.errors import ClusterError, LeaseHeldError
-from jsorc_gitops.model.jaseci import Answer, ServiceState
+from jsorc_gitops.model.jaseci import Answer, ServiceState, Target
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.converge import reconcile
 from jsorc_gitops.reconcile.inventory import State, find_parts, parse_state, state_name
@@ -29,12 +30,26 @@ class FakeJaseci:
         self.states: dict[str, ServiceState] = {}
         self.outcomes: dict[str, ServiceState | str] = {}
 
-    def get_state(self, name: str) -> Answer:
+    def get_states(self, targets: Sequence[Target]) -> list[Answer]:
+        return [self._get_state(each.name) for each in targets]
+
+    def reset_services(self, targets: Sequence[Target]) -> list[str]:
+        return [self._reset_service(each.name) for each in targets]
+
+    def get_config(self, target: Target) -> Mapping[str, Any] | str:
+        self.log.append(f"config {target.name}")
+        return {}
+
+    def set_config(self, target: Target, config: Mapping[str, Any]) -> str:
+        self.log.append(f"config {target.name} = {dict(config)}")
+        return ""
+
+    def _get_state(self, name: str) -> Answer:
         self.requests += 1
         self.log.append(f"state {name}")
         return Answer(state=self.states.get(name, ServiceState.RUNNING))
 
-    def reset_service(self, name: str) -> str:
+    def _reset_service(self, name: str) -> str:
         self.requests += 1
         self.log.append(f"reset {name}")
         self.hooks.before("reset", name)
