@@ -22,7 +22,8 @@ from jsorc_gitops.adapters.jaseci_session import Session
 from jsorc_gitops.adapters.jaseci_wire import SECONDS, JaseciError, Place, Reply, Wire
 from jsorc_gitops.model.jaseci import Answer, Credentials, ServiceState, Target
 
-IN_FLIGHT = 16
+# Jaseci's server (Django's) lets 10 connections wait to be accepted; what is lost of more comes a second later.
+IN_FLIGHT = 8
 
 _OK, _NOT_FOUND = 200, 404
 _EXPLANATIONS = {

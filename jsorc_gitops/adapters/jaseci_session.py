@@ -12,8 +12,10 @@ from urllib.parse import urlsplit
 from jsorc_gitops.adapters.jaseci_wire import JaseciError, Place, Reply, Wire
 from jsorc_gitops.model.jaseci import Credentials
 
-_JSON = {"Content-Type": "application/json", "Connection": "close"}
-_FORM = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "close"}
+# Without Connection: close. A server that closes before it has read all of a request, as Django does with one
+# that fails early, resets the connection, and its answer may be lost.
+_JSON = {"Content-Type": "application/json"}
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _OK, _FOUND, _BAD, _SERVER_ERROR = 200, 302, 400, 500
 
 
@@ -89,11 +91,12 @@ class Session:
                 self._cookie = _parse_session(reply)
                 if self._token:
                     return self._token
-                failure = _explain_login(reply)
+                reason = _explain_login(reply)
+                failure = f"login: {reason}"
                 if reply.status < _SERVER_ERROR:
                     self._refused = failure
                 else:
-                    self._wire.avoid(place, failure)
+                    self._wire.avoid(place, reason)
         raise JaseciError(failure)
 
     def _log_out(self, place: Place) -> str:
@@ -138,7 +141,7 @@ def _parse_session(reply: Reply) -> str:
 
 def _explain_login(reply: Reply) -> str:
     if reply.status == _OK:
-        return "login: Jaseci answered without a token"
+        return "Jaseci answered without a token"
     if reply.status == _BAD:
-        return "login: Jaseci does not accept the email and password (400)"
-    return f"login: Jaseci answered {reply.status}"
+        return "Jaseci does not accept the email and password (400)"
+    return f"Jaseci answered {reply.status}"

@@ -54,7 +54,15 @@ class Cut:
     forward: bool = False
 
 
-Fault = Reply | Delay | Cut
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drip:
+    """Fault: after the raw bytes `sent` comes one more of `each` every 20 ms, until the client goes."""
+
+    sent: bytes = b""
+    each: bytes = b"x"
+
+
+Fault = Reply | Delay | Cut | Drip
 Decide = Callable[[Request], Fault | None]
 
 
@@ -165,6 +173,7 @@ class Proxy:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 10  # as Django's, which Jaseci runs on
 
     def __init__(self, proxy: Proxy, host: str, port: int) -> None:
         self.proxy = proxy
@@ -213,6 +222,11 @@ class _Handler(BaseHTTPRequestHandler):
         proxy.requests.append(request)
         fault = proxy.take_fault(request)
         if isinstance(fault, Delay) and not proxy.hold(fault.seconds):
+            fault = Cut()
+        if isinstance(fault, Drip):
+            self.wfile.write(fault.sent)
+            while proxy.hold(0.02):
+                self.wfile.write(fault.each)
             fault = Cut()
         if isinstance(fault, Cut):
             if fault.forward:
