@@ -129,15 +129,12 @@ def _open_pass(root: "Path", environment: str, kubeconfig: str | None, context: 
     with ExitStack() as stack:
         stack.callback(progress.clear)
         cluster = stack.enter_context(open_cluster(kubeconfig, context))
-        jaseci = None
-        if tree.settings.jaseci:
-            jaseci = stack.enter_context(open_jaseci(tree.settings.jaseci, root))
         doors = Doors(
             cluster=cluster,
             history=repository,
             lease=Lease(cluster, tree=tree.name, namespace=home, waiting=progress.wait),
             clock=SystemClock(),
-            jaseci=jaseci,
+            jaseci=stack.enter_context(open_jaseci(tree.settings, root)),
             waiting=progress.wait,
         )
         part_of = compute_applyset_id(tree.name, home)
