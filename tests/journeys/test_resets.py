@@ -316,7 +316,7 @@ def find_addresses(site: Site) -> set[str]:
 def test_redis_that_dies_is_unknown(site: Site, redis: Redis) -> None:
     """Every call is a 500 then: nothing is known, nothing is reset; and nothing has to be once it is back.
 
-    The last of these tests: Jaseci keeps connections that are broken now, one of which fails its next reset of task.
+    The last of these tests: Jaseci keeps connections that are broken now, and its next reset of task meets one.
     """
     redis.stop()
     output = site.pass_over(code=4)
