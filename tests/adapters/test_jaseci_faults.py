@@ -67,7 +67,7 @@ def test_a_hanging_server_costs_one_deadline(wire: Proxy, *, known: bool) -> Non
     took = monotonic() - begun
 
     assert states == [Answer(state=ServiceState.UNKNOWN, detail=SILENCE)] * len(MANY)
-    assert took < SECONDS * 1.5
+    assert took < SECONDS * 1.9
     assert len(wire.requests) - before == (IN_FLIGHT if known else 1)
     assert client.reset_services(MANY[:20]) == [SILENCE] * 20
     assert client.get_config(REDIS) == SILENCE
@@ -92,7 +92,7 @@ def test_a_dripping_server_has_the_same_deadline(wire: Proxy, drip: Drip) -> Non
     states = make_client(wire).get_states([REDIS])
 
     assert states == [Answer(state=ServiceState.UNKNOWN, detail=SILENCE)]
-    assert monotonic() - begun < SECONDS * 1.5
+    assert monotonic() - begun < SECONDS * 1.9
 
 
 def test_a_slow_answer_is_no_hang(wire: Proxy) -> None:
@@ -118,7 +118,7 @@ def test_pods_that_hang_do_not_hold_up_another(wire: Proxy) -> None:
         begun = monotonic()
         states = client.get_states(targets)
 
-        assert monotonic() - begun < SECONDS * 1.5
+        assert monotonic() - begun < SECONDS * 1.9
         assert {each.detail for each in states[:60]} == {SILENCE}
         assert states[60:] == [Answer(state=ServiceState.RUNNING)] * 30
 
@@ -134,7 +134,7 @@ def test_pods_cannot_be_reached_from_outside(wire: Proxy) -> None:
     assert {each.detail for each in states} == {
         "no answer at the pod's address 127.0.0.4: addresses of pods lead nowhere from outside of the cluster"
     }
-    assert monotonic() - begun < SECONDS * 1.5
+    assert monotonic() - begun < SECONDS * 1.9
     assert client.requests == 0
 
 

@@ -73,7 +73,7 @@ def test_a_dripping_server(wire: Proxy, certificate: Path, monkeypatch: pytest.M
     begun = monotonic()
 
     assert ask(wire.url).detail == "Jaseci did not answer within 1 s"
-    assert monotonic() - begun < SECONDS * 1.5
+    assert monotonic() - begun < SECONDS * 1.9
 
 
 def test_a_handshake_that_hangs() -> None:
