@@ -107,7 +107,7 @@ def test_no_answer_holds_a_secret(
         wire.misbehave(answer({"token": TOKEN}), path="/user/token/")
     wire.misbehave(FAULTS[name])
     client = Jaseci(wire.url, Credentials(origin=wire.url, **credentials), seconds=5)
-    config = client.get_config(REDIS)
+    config = client.get_configs([REDIS])[0]
     said = [
         client.get_states([REDIS, REDIS]),
         client.reset_services([REDIS]),
