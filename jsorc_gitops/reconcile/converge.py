@@ -148,23 +148,20 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
     mended = not any(each.is_bad and each.ref in plan.unchanged for each in results)
     audited = plan.audits and mended
     write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=audited)
-    judged = _judge(run, observed, results, prune)
+    judged = _judge(run, plan, results, prune)
     return replace(judged, objects=tuple(results), warnings=plan.warnings)
 
 
-def _judge(run: Pass, observed: Observation, results: Sequence[ObjectResult], prune: PrunePlan) -> Report:
+def _judge(run: Pass, plan: _Plan, results: Sequence[ObjectResult], prune: PrunePlan) -> Report:
     """What is known when all is applied: errors about no single object, health, and what was reset."""
-    changed = any(each.action is not Action.UNCHANGED for each in results)
+    changed = {each.ref for each in results if each.action not in {Action.UNCHANGED, Action.YIELD}}
     bad = [each for each in results if each.is_bad]
-    healths, unseen = judge_health(run, observed.live, changed=changed, without={each.ref for each in bad})
+    healths, unseen = judge_health(
+        run, plan.observed.live, plan.manifests, changed=changed, without={each.ref for each in bad}
+    )
     report = Report(
         revision=run.revision,
-        healths=tuple(
-            (record.name, healths[ref])
-            for record in run.tree.records.values()
-            for ref in record.workloads
-            if ref in healths
-        ),
+        healths=tuple((each.service, healths[each.ref]) for each in plan.manifests if each.ref in healths),
         errors=(*((prune.refusal,) if prune.refusal else ()), *unseen),
     )
     run.doors.tell(report)

@@ -49,9 +49,10 @@ def make_pods(name: str, spec: Mapping[str, Any], *, namespace: str = HOME) -> l
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
-                "name": f"{name}-{number}",
+                "name": f"{name}-1-{number}",
                 "namespace": namespace,
-                "labels": spec["selector"]["matchLabels"],
+                "labels": {**spec["selector"]["matchLabels"], "pod-template-hash": "1"},
+                "ownerReferences": [{"kind": "ReplicaSet", "name": f"{name}-1", "controller": True}],
             },
             "status": {"conditions": [{"type": "Ready", "status": "True"}]},
         }
