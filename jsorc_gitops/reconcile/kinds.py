@@ -21,7 +21,7 @@ from jsorc_gitops.reconcile.evidence import (
     failed,
     progressing,
 )
-from jsorc_gitops.reconcile.kube_events import find_begin, find_event, list_events
+from jsorc_gitops.reconcile.kube_events import find_event, list_events
 from jsorc_gitops.reconcile.pods import is_ready, matches
 
 _CLAIM_EVENTS = frozenset(
@@ -176,10 +176,8 @@ def _judge_unbound(live: Body, evidence: Evidence) -> Finding:
     said = evidence.quote(last.get("message"))
     if last["reason"] == "WaitForFirstConsumer" and not _is_used(live, evidence):
         return current("it is bound once a pod uses it (WaitForFirstConsumer)")
-    text = f"it is not bound: {said}"
-    if last["reason"] == "ProvisioningFailed" and "storageclass" in said and "not found" in said:
-        return doomed(text, since=find_begin(last), now=evidence.now)
-    return progressing(text)
+    # Of a class that there is none of somebody may make volumes by hand, so even that is not final.
+    return progressing(f"it is not bound: {said}")
 
 
 def _is_used(claim: Body, evidence: Evidence) -> bool:
