@@ -13,7 +13,7 @@ from jsorc_gitops.reconcile.conditions import find_change, find_condition, is_tr
 from jsorc_gitops.reconcile.crashes import find_crash_cause
 from jsorc_gitops.reconcile.evidence import PATIENCE, Cause, Evidence
 from jsorc_gitops.reconcile.images import find_image_cause, is_for_a_while
-from jsorc_gitops.reconcile.kube_events import find_begin, find_event
+from jsorc_gitops.reconcile.kube_events import find_begin, find_event, find_probe
 from jsorc_gitops.reconcile.scheduling import find_unscheduled
 
 _UNSTARTABLE = {
@@ -108,14 +108,12 @@ def _list_probes(pod: Body, container: Mapping[str, Any], evidence: Evidence) ->
         yield Cause(f"its init container {container['name']} has not ended yet")
         return
     if container.get("started") is False:
-        kind = "startup"
+        kind, plain = "Startup", "has not started yet"
     elif container.get("ready") is False:
-        kind = "readiness"
+        kind, plain = "Readiness", "is not ready"
     else:
         return
-    event = find_event(pod, evidence, {"Unhealthy"}, says=f"{kind.capitalize()} probe failed")
-    said = evidence.quote(event.get("message")) if event else ""
-    plain = "has not started yet" if kind == "startup" else "is not ready"
+    said = find_probe(pod, container["name"], evidence, kind)
     yield Cause(f"container {container['name']} {plain}" + (f": {said}" if said else ""))
 
 

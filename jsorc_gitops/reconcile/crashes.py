@@ -8,7 +8,7 @@ from typing import Any
 from jsorc_gitops.model.objects import Body
 from jsorc_gitops.reconcile.conditions import find_change, find_condition, parse_time
 from jsorc_gitops.reconcile.evidence import PATIENCE, Cause, Evidence, LogRef
-from jsorc_gitops.reconcile.kube_events import find_event
+from jsorc_gitops.reconcile.kube_events import find_probe
 
 State = Mapping[str, Any]  # of a container, or of one of its runs
 
@@ -16,6 +16,7 @@ _LINES = 5
 _LONGEST = 200
 _WHOLE = 1000  # bytes of a termination message that nobody cuts, in a pod of up to 12 containers
 _STARTING = frozenset({"StartError", "ContainerCannotRun"})  # it never ran, so it wrote nothing
+_KILLED = frozenset({0, 137, 143})  # what a program ends with that was asked to, or was made to
 _BACK_OFF = re.compile(r"back-off (?:(\d+)m)?(\d+)s restarting")
 _FIRST_WAIT = timedelta(seconds=10)
 _TWICE = 2  # the first restart is done at once, and may have been enough
@@ -86,9 +87,9 @@ def _say_end(pod: Body, container: State, run: State, evidence: Evidence, again:
     if run.get("reason") == "OOMKilled":
         limit = _find_limit(pod, container["name"])
         return f"is killed{again} for want of memory (OOMKilled" + (f", its limit is {limit})" if limit else ")")
-    probe = find_event(pod, evidence, {"Unhealthy"}, says="Liveness probe failed")
-    if probe:
-        return f"is killed{again} by its liveness probe: {evidence.quote(probe.get('message'))}"
+    for kind in ("Liveness", "Startup"):
+        if run.get("exitCode") in _KILLED and (said := find_probe(pod, container["name"], evidence, kind)):
+            return f"is killed{again} by its {kind.lower()} probe: {said}"
     if run.get("reason") in _STARTING:
         return f"cannot be started{again} (exit code {run.get('exitCode')})"
     if run.get("exitCode") == 0:

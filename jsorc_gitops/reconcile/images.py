@@ -27,8 +27,8 @@ IMAGE_REASONS = frozenset(
 # What a network, a registry or an API server says that is down, slow or busy: it may be up again in a minute.
 _FOR_A_WHILE = re.compile(
     r"time[d -]?out|deadline exceeded|connection (refused|reset)|no such host|no route to host|unreachable|"
-    r"temporary failure|server misbehaving|tls handshake|unexpected EOF|: EOF|too ?many ?requests|\b429\b|"
-    r"\b50[0234]\b|internal server error|service unavailable|bad gateway|QPS exceeded|RegistryUnavailable|"
+    r"temporary failure|server misbehaving|tls handshake|unexpected EOF|: EOF|too ?many ?requests|"
+    r"internal server error|service unavailable|bad gateway|QPS exceeded|RegistryUnavailable|"
     r"failed calling webhook|no endpoints available|no space left",
     re.IGNORECASE,
 )
@@ -37,7 +37,8 @@ _BACKING_OFF = re.compile(r'^Back-off pulling image "[^"]*"(: (ErrImagePull: )?)
 
 def is_for_a_while(text: str) -> bool:
     """Whether an error is one that comes right without anybody's doing."""
-    return _FOR_A_WHILE.search(text) is not None
+    # What is quoted, or a path, is a name that somebody gave: of an image, a pod, a server.
+    return _FOR_A_WHILE.search(re.sub(r'"[^"]*"|\S*[^\s/]{2,}/\S*', " ", text)) is not None
 
 
 def find_image_cause(

@@ -25,6 +25,17 @@ def find_event(subject: Body, evidence: Evidence, reasons: Collection[str], *, s
     return found[-1] if found else None
 
 
+def find_probe(pod: Body, container: str, evidence: Evidence, kind: str) -> str:
+    """What a probe ('Liveness', 'Readiness', 'Startup') of a container said last; "" where it did not fail."""
+    found = [
+        each
+        for each in list_events(pod, evidence, {"Unhealthy"})
+        if str(each.get("message")).startswith(f"{kind} probe ")
+        and each["involvedObject"].get("fieldPath", "").endswith(f"{{{container}}}")
+    ]
+    return evidence.quote(found[-1].get("message")) if found else ""
+
+
 def find_begin(event: Body) -> datetime:
     """When it happened first."""
     return parse_time(event.get("firstTimestamp")) or parse_time(event.get("eventTime")) or _NEVER

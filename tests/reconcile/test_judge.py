@@ -18,6 +18,7 @@ from tests.reconcile.world import World
 PLANTED = "a-planted-secret"
 ENCODED = base64.b64encode(PLANTED.encode()).decode()
 WEB = make_ref("Deployment", "web", group="apps")
+AGO = "2026-11-23T11:00:00Z"
 SERVICE = make_body("Service", "web", service="web", spec={"type": "LoadBalancer"}, status={"loadBalancer": {}})
 TREE = make_tree({"web": [make_deployment("web", service="web"), SERVICE, make_config_map("web", service="web")]})
 
@@ -30,10 +31,10 @@ def world() -> World:
     return made
 
 
-def crash(world: World, *, name: str = "web", message: str = "", at: str = "2026-11-23T11:00:00Z") -> None:
+def crash(world: World, *, name: str = "web", message: str = "", code: int = 1, at: str = AGO) -> None:
     """Have the pod of a Deployment crash again and again."""
     pod = world.cluster.objects[make_ref("Pod", f"{name}-1-0")]
-    ended = {"exitCode": 1, "startedAt": at, "finishedAt": at, "message": message}
+    ended = {"exitCode": code, "startedAt": at, "finishedAt": at, "message": message}
     pod["metadata"]["uid"] = f"uid of the pod of {name}"
     pod["status"] = {
         "conditions": [
@@ -141,7 +142,7 @@ def test_few_are_looked_into() -> None:
     world = World()
     world.run(tree, jaseci=False)
     for name in names:
-        crash(world, name=name, at="2026-11-23T11:00:00Z" if name == names[-1] else "2100-01-01T00:00:00Z")
+        crash(world, name=name, at=AGO if name == names[-1] else "2100-01-01T00:00:00Z")
 
     world.run(tree, jaseci=False)
 
@@ -164,11 +165,11 @@ def test_no_secret_of_the_tree_gets_into_a_verdict(where: str) -> None:
     )
     world = World()
     world.run(tree, jaseci=False)
-    crash(world, message=told if where == "message" else "")
+    crash(world, message=told if where == "message" else "", code=137 if where == "event" else 1)
     if where == "log":
         world.cluster.logs[HOME, "web-1-0", "main", True] = told
     if where == "event":
-        subject = {"uid": "uid of the pod of web"}
+        subject = {"uid": "uid of the pod of web", "fieldPath": "spec.containers{main}"}
         said = f"Liveness probe failed: {told}"
         world.cluster.put(make_body("Event", "e", involvedObject=subject, reason="Unhealthy", message=said))
 
