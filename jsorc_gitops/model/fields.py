@@ -76,6 +76,13 @@ class Fields:
         )
         return value
 
+    def port(self, key: str) -> int:
+        """A TCP port; the key must be there."""
+        value: int = self._get(
+            key, None, "a port, 1 to 65535", lambda found: type(found) is int and 0 < found < 1 << 16
+        )
+        return value
+
     def texts(self, key: str) -> tuple[str, ...] | None:
         """A list of different texts, None where the key is absent."""
         if key not in self.mapping:

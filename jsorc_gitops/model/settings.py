@@ -13,6 +13,11 @@ from jsorc_gitops.model.yaml import Document, parse_documents
 # A DNS label (RFC 1123), what Kubernetes takes for the name of a namespace.
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 
+_PODS = "pods://"
+
+# Labels as kubectl -l has them, but for sets: key=value, key!=value, key, !key.
+_SELECTOR = re.compile(r"!?[\w./-]+(!?==?[\w.-]*)?(,!?[\w./-]+(!?==?[\w.-]*)?)*\Z", re.ASCII)
+
 _KEYS = (
     "enabled",
     "quiet",
@@ -43,10 +48,21 @@ class CredentialsReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JaseciSettings:
-    """The Jaseci server whose services are reset: its origin, and where its credentials lie."""
+    """The Jaseci server whose services are reset, and where its credentials lie.
 
-    url: str
+    It is one process at `url`; or those of all Ready pods that `selector` finds in `namespace` ("" for the home
+    namespace), at `port`, and then `url` is "".
+    """
+
     credentials: CredentialsReference
+    url: str = ""
+    selector: str = ""
+    port: int = 0
+    namespace: str = ""
+
+    def locate(self, home: str) -> str:
+        """Where the credentials go: the url, or pods://NAMESPACE/SELECTOR:PORT."""
+        return self.url or f"{_PODS}{self.namespace or home}/{self.selector}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +146,19 @@ def format_settings(settings: Settings) -> dict[str, Any]:
         data["cluster"] = settings.cluster
     if settings.jaseci:
         reference = settings.jaseci.credentials
-        data["jaseci"] = {"url": settings.jaseci.url, "credentials": {reference.kind: reference.name}}
+        where = ("url", "selector", "port", "namespace")
+        data["jaseci"] = {key: value for key in where if (value := getattr(settings.jaseci, key))}
+        data["jaseci"]["credentials"] = {reference.kind: reference.name}
     return data
 
 
 def parse_origin(url: str) -> str | None:
-    """'HTTP://Host:80/x' → 'http://host:80', with the port always there; None where it is no http(s) URL."""
+    """'HTTP://Host:80/x' → 'http://host:80', with the port always there; None where it is no http(s) URL.
+
+    What JaseciSettings.locate says of pods is its own origin.
+    """
+    if url.startswith(_PODS):
+        return url
     try:
         parts = urlsplit(url)
         usual = {"http": 80, "https": 443}[parts.scheme]
@@ -208,13 +231,36 @@ def _parse_environment(fields: Fields | None, services: Collection[str] | None) 
 def _parse_jaseci(fields: Fields | None) -> JaseciSettings | None:
     if fields is None:
         return None
-    fields.allow(("url", "credentials"))
+    fields.allow(("url", "selector", "port", "namespace", "credentials"))
+    reference = _parse_reference(fields)
+    if not {"selector", "url"} & fields.mapping.keys():
+        fields.fail("is missing; say url, or selector and port", "url")
+    if "selector" not in fields.mapping:
+        for key in ("port", "namespace"):
+            if key in fields.mapping:
+                fields.fail("belongs to a selector of pods; a url says it itself", key)
+        return JaseciSettings(url=_parse_url(fields), credentials=reference)
+    if "url" in fields.mapping:
+        fields.fail("is one of two; say either url, or selector and port", "url")
+    selector = fields.text("selector")
+    if not _SELECTOR.match(selector):
+        fields.fail(f"{selector!r} is no selector of labels, like app=jaseci,tier=web", "selector")
+    namespace = _parse_namespace(fields, "namespace") if "namespace" in fields.mapping else ""
+    port = fields.port("port")
+    return JaseciSettings(selector=selector, port=port, namespace=namespace, credentials=reference)
+
+
+def _parse_url(fields: Fields) -> str:
     url = fields.text("url").rstrip("/")
     parts = urlsplit(url)
-    if parse_origin(url) is None or parts.query or parts.fragment:
+    if url.startswith(_PODS) or parse_origin(url) is None or parts.query or parts.fragment:
         fields.fail(f"{url!r} is no http:// or https:// URL", "url")
     if parts.username or parts.password:
         fields.fail("credentials do not belong into a URL; use jaseci.credentials", "url")
+    return url
+
+
+def _parse_reference(fields: Fields) -> CredentialsReference:
     reference = fields.below("credentials")
     if reference is None:
         fields.fail("is missing; say {env: VARIABLE} or {file: PATH}", "credentials")
@@ -222,4 +268,4 @@ def _parse_jaseci(fields: Fields | None) -> JaseciSettings | None:
     if len(reference.mapping) != 1:
         reference.fail("must be exactly one of {env: VARIABLE} and {file: PATH}")
     kind: Literal["env", "file"] = "env" if "env" in reference.mapping else "file"
-    return JaseciSettings(url=url, credentials=CredentialsReference(kind=kind, name=reference.text(kind)))
+    return CredentialsReference(kind=kind, name=reference.text(kind))

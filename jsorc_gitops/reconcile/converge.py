@@ -19,24 +19,27 @@ from jsorc_gitops.reconcile.guards import (
 )
 from jsorc_gitops.reconcile.inventory import Entry, State, compute_applyset_id
 from jsorc_gitops.reconcile.judge import judge_health
-from jsorc_gitops.reconcile.memory import write_pending, write_settled
+from jsorc_gitops.reconcile.ledger import Ledger
+from jsorc_gitops.reconcile.memory import read_memory, write_pending, write_settled
 from jsorc_gitops.reconcile.observe import Observation, observe_tree
+from jsorc_gitops.reconcile.pauses import leave_out_paused, tell_paused
 from jsorc_gitops.reconcile.plan import Action, Step, make_apply_body, plan_object
 from jsorc_gitops.reconcile.plan_prune import PrunePlan
 from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.prepare import find_given_up
 from jsorc_gitops.reconcile.preview import preview_prune, preview_steps
 from jsorc_gitops.reconcile.pruner import find_prune, prune_objects
-from jsorc_gitops.reconcile.report import ObjectResult, Report, make_result
+from jsorc_gitops.reconcile.report import ObjectResult, Report, join_reports, make_result
 from jsorc_gitops.reconcile.resetter import reset_services
-from jsorc_gitops.reconcile.storage import read_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Plan:
     """What a pass is going to do, and what it knows by then."""
 
+    run: Pass  # over the services that are not paused
     state: State
+    ledger: Ledger
     manifests: Sequence[Manifest]
     observed: Observation
     consents: Collection[str]
@@ -82,7 +85,8 @@ def _hold_and_converge(run: Pass) -> Report:
 
 def _plan(run: Pass) -> _Plan:
     """Look, and decide; nothing is written."""
-    state = read_state(run)
+    state, ledger = read_memory(run)
+    run = leave_out_paused(run, ledger)
     doubts = check_repository(run, state)
     consents = find_consents(run, state)
     manifests = _select_manifests(run.tree)
@@ -90,7 +94,9 @@ def _plan(run: Pass) -> _Plan:
     steps = _plan_objects(run, manifests, state, observed)
     audits = is_due(state.audited, every=run.options.audit_every, now=run.doors.clock.now())
     return _Plan(
+        run=run,
         state=state,
+        ledger=ledger,
         manifests=manifests,
         observed=observed,
         consents=consents,
@@ -106,6 +112,7 @@ def _preview(run: Pass) -> Report:
     """What _converge would do, but for health and resets, which nobody knows beforehand."""
     run.doors.lease.foresee()
     plan = _plan(run)
+    run = plan.run
     results = [*preview_steps(run, plan.steps), *_explain_unread(plan.manifests, plan.observed)]
     prune = _hold_back(plan.prune, results)
     results += preview_prune(run, plan.state, plan.observed, prune)
@@ -113,6 +120,7 @@ def _preview(run: Pass) -> Report:
         revision=run.revision,
         dry_run=True,
         objects=tuple(results),
+        services=tell_paused(run),
         warnings=plan.warnings,
         errors=(prune.refusal,) if prune.refusal else (),
     )
@@ -132,6 +140,7 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
 
     tell(made)
     plan = _plan(run)
+    run = plan.run
     run.doors.tell(Report(revision=run.revision, warnings=plan.warnings))
     observed, prune = plan.observed, plan.prune
     state = write_pending(run, plan.state, plan.steps, prune)
@@ -149,24 +158,29 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
     audited = plan.audits and mended
     write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=audited)
     judged = _judge(run, plan, results, prune)
-    return replace(judged, objects=tuple(results), warnings=plan.warnings)
+    return replace(judged, objects=tuple(results), warnings=(*plan.warnings, *judged.warnings))
 
 
 def _judge(run: Pass, plan: _Plan, results: Sequence[ObjectResult], prune: PrunePlan) -> Report:
     """What is known when all is applied: errors about no single object, health, and what was reset."""
     changed = {each.ref for each in results if each.action not in {Action.UNCHANGED, Action.YIELD}}
     bad = [each for each in results if each.is_bad]
-    healths, unseen = judge_health(
+    judged = judge_health(
         run, plan.observed.live, plan.manifests, changed=changed, without={each.ref for each in bad}
     )
     report = Report(
         revision=run.revision,
-        healths=tuple((each.service, healths[each.ref]) for each in plan.manifests if each.ref in healths),
-        errors=(*((prune.refusal,) if prune.refusal else ()), *unseen),
+        healths=tuple(
+            (each.service, judged.healths[each.ref]) for each in plan.manifests if each.ref in judged.healths
+        ),
+        errors=(*((prune.refusal,) if prune.refusal else ()), *judged.errors),
     )
     run.doors.tell(report)
-    services = reset_services(run, healths, broken=frozenset(each.service for each in bad))
-    return replace(report, services=tuple(services))
+    broken = {each.service for each in bad}
+    resets = reset_services(run, plan.ledger, judged.healths, judged.evidence, broken=broken)
+    paused = Report(revision=run.revision, services=tell_paused(run))
+    run.doors.tell(paused)
+    return join_reports([report, resets, paused])
 
 
 def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observed: Observation) -> list[Step]:

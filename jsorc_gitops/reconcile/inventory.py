@@ -58,14 +58,15 @@ class State:
 
     `revision` is the commit last applied; `settled` the last one whose pass ended with nothing refused or
     failed, so that consents in the commits after it still count; until there is one, the first that was applied
-    ("" in a state of an older jsorc). `audited` is when all objects were dry-run
-    last (RFC 3339), "" for never. `resource_version` is "" for a state that was never written; `parts` are the
-    names of the ConfigMaps that continue it.
+    ("" in a state of an older jsorc). `audited` is when all objects were dry-run last, `began` when entries were
+    made pending last (RFC 3339, "" for never). `resource_version` is "" for a state that was never written;
+    `parts` are the names of the ConfigMaps that continue it.
     """
 
     revision: str = ""
     settled: str = ""
     audited: str = ""
+    began: str = ""
     entries: Mapping[ObjectRef, Entry] = field(default_factory=dict)
     resource_version: str = ""
     parts: tuple[str, ...] = ()
@@ -101,6 +102,7 @@ def format_state(state: State, *, tree: str, namespace: str) -> tuple[dict[str, 
         "revision": state.revision,
         "settled": state.settled,
         **({"audited": state.audited} if state.audited else {}),
+        **({"began": state.began} if state.began else {}),
         **({"continued": names} if names else {}),
     }
     metadata: dict[str, Any] = {
@@ -151,6 +153,7 @@ def parse_state(body: Body | None, parts: Sequence[Body | None] = ()) -> State:
             revision=summary["revision"],
             settled=summary["settled"],
             audited=summary.get("audited", ""),
+            began=summary.get("began", ""),
             entries={entry.ref: entry for entry in entries},
             resource_version=body["metadata"]["resourceVersion"],
             parts=tuple(names),

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from typing import NamedTuple
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, Manifest, ObjectRef
@@ -16,6 +17,14 @@ LOOKED_INTO = 5
 _WORST_FIRST = (Status.FAILED, Status.PROGRESSING)
 
 
+class Judged(NamedTuple):
+    """The health of every object that has one, what it was computed from, and what could not be read for it."""
+
+    healths: dict[ObjectRef, Health]
+    evidence: Evidence
+    errors: list[str]
+
+
 def judge_health(
     run: Pass,
     live: Mapping[ObjectRef, Body],
@@ -23,8 +32,8 @@ def judge_health(
     *,
     changed: Collection[ObjectRef],
     without: Collection[ObjectRef],
-) -> tuple[dict[ObjectRef, Health], list[str]]:
-    """The health of every object that has one, and what could not be read for it.
+) -> Judged:
+    """How the objects are when all is applied.
 
     Args:
         run: the pass.
@@ -53,7 +62,7 @@ def judge_health(
         healths[ref] = Health(ref=ref, status=Status.UNKNOWN, message=message)
     # What was written a moment ago has had no time to fail.
     asked = [each for ref, each in healths.items() if ref not in changed or each.status is Status.FAILED]
-    return healths | look_into(run.cluster, asked, evidence), errors
+    return Judged(healths | look_into(run.cluster, asked, evidence), evidence, errors)
 
 
 def look_into(cluster: Cluster, healths: Iterable[Health], evidence: Evidence) -> dict[ObjectRef, Health]:

@@ -6,20 +6,21 @@ from dataclasses import replace
 from jsorc_gitops.model.layout import FOLDER, compute_folder
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.applier import Outcome
-from jsorc_gitops.reconcile.inventory import Entry, State
+from jsorc_gitops.reconcile.inventory import Entry, State, state_name
 from jsorc_gitops.reconcile.ledger import Ledger, format_ledger, ledger_name, parse_ledger
 from jsorc_gitops.reconcile.ownership import compute_fingerprint
 from jsorc_gitops.reconcile.plan import Action, Step
 from jsorc_gitops.reconcile.plan_prune import PrunePlan
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.report import ObjectResult
-from jsorc_gitops.reconcile.storage import get_config_maps, write_config_map, write_state
+from jsorc_gitops.reconcile.storage import finish_state, get_config_maps, write_config_map, write_state
 
 
-def read_ledger(run: Pass) -> Ledger:
-    """Raises ClusterError, or FormatError where the ledger is of a newer jsorc or broken."""
-    (body,) = get_config_maps(run, [ledger_name(run.tree.name)], run.namespace)
-    return parse_ledger(body)
+def read_memory(run: Pass) -> tuple[State, Ledger]:
+    """The state and the ledger; raises ClusterError, or FormatError where one is of a newer jsorc or broken."""
+    names = [state_name(run.tree.name), ledger_name(run.tree.name)]
+    state, ledger = get_config_maps(run, names, run.namespace)
+    return finish_state(run, state, run.namespace), parse_ledger(ledger)
 
 
 def write_ledger(run: Pass, ledger: Ledger) -> Ledger:
@@ -37,7 +38,8 @@ def write_pending(run: Pass, state: State, steps: Sequence[Step], prune: PrunePl
     if entries == state.entries:
         return state
     revision, settled = _next_revision(run, state, prune), _begin_settled(run, state)
-    return write_state(run, replace(state, revision=revision, settled=settled, entries=entries))
+    began = run.doors.clock.now().isoformat(timespec="seconds")
+    return write_state(run, replace(state, revision=revision, settled=settled, began=began, entries=entries))
 
 
 def write_settled(

@@ -21,6 +21,11 @@ def find_own(workload: Body, pods: Iterable[Body]) -> list[Body]:
     return [pod for pod in pods if _selects(workload, pod) and _controls(workload, pod)]
 
 
+def select_pods(workload: Body, pods: Iterable[Body]) -> list[Body]:
+    """Those of its own that have not ended."""
+    return [pod for pod in find_own(workload, pods) if not has_ended(pod)]
+
+
 def split_by_template(workload: Body, own: Iterable[Body]) -> tuple[list[Body], list[Body]]:
     """(pods of the template as it is now, pods of earlier ones). Jobs and ReplicaSets have one for ever."""
     pods = list(own)

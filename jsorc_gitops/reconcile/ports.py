@@ -1,15 +1,16 @@
 """What reconciling asks of the outside, where the adapters happen to fit, and what one pass is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.jaseci import Answer
+from jsorc_gitops.model.jaseci import Answer, Target
 from jsorc_gitops.model.objects import ApplyRequest, Body, DeleteRequest, ObjectRef
 from jsorc_gitops.model.tree import Tree
+from jsorc_gitops.reconcile.ledger import Pause
 from jsorc_gitops.reconcile.report import Report
 
 
@@ -43,12 +44,14 @@ class Cluster(Protocol):
 
 
 class Jaseci(Protocol):
-    """A Jaseci server."""
+    """The processes of Jaseci. Batches go side by side and answer by position; a reason is "" for success."""
 
     requests: int
 
-    def get_state(self, name: str) -> Answer: ...
-    def reset_service(self, name: str) -> str: ...
+    def get_states(self, targets: Sequence[Target]) -> list[Answer]: ...
+    def reset_services(self, targets: Sequence[Target]) -> list[str]: ...
+    def get_configs(self, targets: Sequence[Target]) -> list[Mapping[str, Any] | str]: ...
+    def set_config(self, target: Target, config: Mapping[str, Any]) -> str: ...
 
 
 class History(Protocol):
@@ -120,6 +123,7 @@ class Pass:
     doors: Doors = field(repr=False)
     options: Options
     part_of: str  # the ApplySet that the tree's objects are members of
+    paused: Mapping[str, Pause] = field(default_factory=dict)  # services
 
     @property
     def namespace(self) -> str:

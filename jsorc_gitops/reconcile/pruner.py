@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Body, ObjectRef
@@ -14,12 +15,16 @@ from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.replan import ATTEMPTS
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
 
+# A request that a killed pass had sent may arrive after the next pass has looked; the API server itself ends
+# one after 60 s.
+LATEST = timedelta(seconds=120)
+
 _MARKS = (PART_OF_LABEL, SERVICE_LABEL, TREE_LABEL)
 
 
 def find_prune(run: Pass, state: State, observed: Observation, consents: Collection[str]) -> PrunePlan:
     """What is to be pruned, with git asked for proof only where something is."""
-    desired = run.tree.manifests.keys() | _left_alone(run, state)
+    desired = run.tree.manifests.keys() | _left_alone(run, state) | _find_late(run, state, observed)
     absent = {ref.group_kind for ref in state.entries if ref not in desired}
     if not absent:
         return PrunePlan()
@@ -60,10 +65,19 @@ def _name_kinds(kinds: Collection[tuple[str, str]]) -> str:
 
 
 def _left_alone(run: Pass, state: State) -> set[ObjectRef]:
-    """What belongs to services that are in the tree but not kept alive: it is neither applied nor pruned."""
+    """What belongs to services that are not kept alive, or paused: it is neither applied nor pruned."""
     records = run.tree.records
-    asleep = {name for name, record in records.items() if not record.keep_alive}
+    asleep = {name for name, record in records.items() if not record.keep_alive} | run.paused.keys()
     return {ref for ref, entry in state.entries.items() if entry.service in asleep}
+
+
+def _find_late(run: Pass, state: State, observed: Observation) -> set[ObjectRef]:
+    """What a killed pass may still make, though nobody wants it any more: it must not be forgotten yet."""
+    pending = {ref for ref, entry in state.entries.items() if entry.pending and ref not in observed.live}
+    if not (pending and state.began):
+        return set()
+    is_late = run.doors.clock.now() - datetime.fromisoformat(state.began) > LATEST
+    return set() if is_late else pending
 
 
 def prune_objects(run: Pass, prune: PrunePlan) -> list[ObjectResult]:

@@ -1,18 +1,28 @@
-"""Which Jaseci services are reset, and why; decides only (DESIGN §7)."""
+"""Which services are reset, and why; decides only (DESIGN §7)."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
-from graphlib import TopologicalSorter
+from graphlib import CycleError, TopologicalSorter
 
+from jsorc_gitops.errors import TreeError
 from jsorc_gitops.model.jaseci import Answer, ServiceState
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.model.services import ServiceRecord
 from jsorc_gitops.reconcile.health import Health, Status
+from jsorc_gitops.reconcile.ledger import NEW, Ledger, LedgerEntry
+from jsorc_gitops.reconcile.rollouts import Seen, explain_change
+
+# From so many failed resets in a row, the next one waits: the interval doubled for each of them, an hour at most.
+PATIENT_FROM = 3
+LONGEST = timedelta(hours=1)
+
+Watched = Mapping[ObjectRef, Seen]
 
 
 class Verdict(StrEnum):
-    """What became of one Jaseci service in a pass."""
+    """What became of one service in a pass."""
 
     RUNNING = "running"
     DISABLED = "disabled"
@@ -21,6 +31,7 @@ class Verdict(StrEnum):
     UNKNOWN = "unknown"
     RESET = "reset"
     FAILED = "failed"
+    PAUSED = "paused"  # by jsorc pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +41,7 @@ class ServiceVerdict:
     service: str
     verdict: Verdict
     reason: str = ""
+    note: str = ""  # what is to be known besides, whatever the verdict
 
     @property
     def is_bad(self) -> bool:
@@ -38,14 +50,93 @@ class ServiceVerdict:
     @property
     def is_calm(self) -> bool:
         """Whether it is as it should be, and was before."""
-        return self.verdict in {Verdict.RUNNING, Verdict.DISABLED}
+        return not self.note and self.verdict in {Verdict.RUNNING, Verdict.DISABLED, Verdict.PAUSED}
 
 
-def order_services(records: Mapping[str, ServiceRecord]) -> list[str]:
-    """The services jsorc may reset, those that others depend on first."""
+def make_order(records: Mapping[str, ServiceRecord]) -> "TopologicalSorter[str]":
+    """The services in order, those that others depend on first; prepared. Raises TreeError for a circle."""
     graph = {name: sorted(set(record.depends_on) & records.keys()) for name, record in sorted(records.items())}
-    order = TopologicalSorter(graph).static_order()
-    return [name for name in order if records[name].keep_alive and records[name].via == "jaseci"]
+    order = TopologicalSorter(graph)
+    try:
+        order.prepare()
+    except CycleError as error:
+        chain = " → ".join(reversed(error.args[1]))
+        raise TreeError(f"the records' dependsOn goes round in a circle: {chain}; run jsorc render") from error
+    return order
+
+
+def list_resettable(records: Mapping[str, ServiceRecord], *, jaseci: bool) -> list[str]:
+    """The services that jsorc may reset; without `jaseci` those alone whose workloads it restarts."""
+    ways = {"jaseci", "rollout"} if jaseci else {"rollout"}
+    return [name for name, record in records.items() if record.keep_alive and record.via in ways]
+
+
+def find_dependents(name: str, records: Mapping[str, ServiceRecord]) -> list[str]:
+    """Who depends on a service, at first or at second hand."""
+    found: list[str] = []
+    pending = [name]
+    while pending:
+        below = pending.pop()
+        fresh = [each for each, record in records.items() if below in record.depends_on and each not in found]
+        found += fresh
+        pending += fresh
+    return found
+
+
+def note_rollouts(
+    ledger: Ledger,
+    records: Mapping[str, ServiceRecord],
+    watched: Mapping[str, Watched],
+    resettable: Collection[str],
+) -> Ledger:
+    """The ledger with the workloads as they are, by service, and what is due because they are others than before.
+
+    A workload that is seen for the first time is the baseline for later ones.
+    """
+    entries = dict(ledger.entries)
+    for name, workloads in watched.items():
+        entry = entries.get(name, NEW)
+        cause = _find_cause(entry, workloads)
+        now = {str(ref): seen for ref, seen in workloads.items()}
+        if now != entry.seen:
+            entries[name] = replace(entry, seen=now)
+        if not cause:
+            continue
+        # One that is restarted by a rollout has had what it needs.
+        own = [name] if records[name].via == "jaseci" else []
+        for each in {*own, *find_dependents(name, records)} & {*resettable}:
+            known = entries.get(each, NEW)
+            entries[each] = replace(known, due=known.due or cause)
+    return replace(ledger, entries=entries)
+
+
+def _find_cause(entry: LedgerEntry, workloads: Watched) -> str:
+    for ref, seen in workloads.items():
+        before = entry.seen.get(str(ref))
+        if before and (change := explain_change(before, seen, by_node=ref.kind == "DaemonSet")):
+            return f"{ref} {change}"
+    return ""
+
+
+def find_next(entry: LedgerEntry, *, interval: float) -> datetime | None:
+    """Before when a service is not reset again, since too many resets in a row failed; None for at once."""
+    if entry.failures < PATIENT_FROM:
+        return None
+    # Doubled more often than that it is an hour anyway.
+    seconds = min(interval * 2 ** min(entry.failures, 32), LONGEST.total_seconds())
+    return datetime.fromisoformat(entry.at) + timedelta(seconds=seconds)
+
+
+def check_backoff(
+    record: ServiceRecord, entry: LedgerEntry, *, was: str, interval: float, now: datetime
+) -> ServiceVerdict | None:
+    """Why a service that is to be reset is not reset yet: the last resets failed."""
+    until = find_next(entry, interval=interval)
+    # A time that lies further away than the longest pause was written by a clock that went wrong.
+    if until is None or not now < until <= now + LONGEST:
+        return None
+    reason = f"{was}; {entry.failures} resets in a row failed, the next is not before {until:%H:%M:%S} UTC"
+    return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=reason)
 
 
 def check_pods(record: ServiceRecord, healths: Mapping[ObjectRef, Health]) -> ServiceVerdict | None:
@@ -79,25 +170,37 @@ def find_unjudged(
     return [each for each in missing if each.via == "jaseci"]
 
 
-def judge_answer(record: ServiceRecord, answer: Answer) -> ServiceVerdict | None:
-    """The verdict that Jaseci's answer settles; None means that the service is to be reset."""
+def judge_answer(record: ServiceRecord, answer: Answer, *, due: str = "") -> ServiceVerdict | None:
+    """The verdict that Jaseci's answer settles; None means that the service is to be reset.
+
+    `due` is why one that runs is to be, too.
+    """
     settled = {
         ServiceState.RUNNING: Verdict.RUNNING,
         ServiceState.DISABLED: Verdict.DISABLED,
         # Only a known "not running" resets: an unknown one may be running well.
         ServiceState.UNKNOWN: Verdict.UNKNOWN,
     }
-    if answer.state not in settled:
+    if answer.state not in settled or (due and answer.state is ServiceState.RUNNING):
         return None
-    return ServiceVerdict(service=record.name, verdict=settled[answer.state], reason=answer.detail)
+    reason = answer.detail
+    if due and answer.state is ServiceState.UNKNOWN:
+        reason = f"{reason}; to be reset, since {due}"
+    return ServiceVerdict(service=record.name, verdict=settled[answer.state], reason=reason)
 
 
-def judge_reset(record: ServiceRecord, before: Answer, refusal: str, after: Answer | None) -> ServiceVerdict:
+def tell_before(answer: Answer, due: str) -> str:
+    """What a service was like before a reset."""
+    was = f"was {answer.state}" + (f" ({answer.detail})" if answer.detail else "")
+    return f"{was}, {due}" if due else was
+
+
+def judge_reset(record: ServiceRecord, was: str, refusal: str, after: Answer | None) -> ServiceVerdict:
     """The verdict on a reset, from the state read back after it; `refusal` is why Jaseci did not do it."""
-    was = f"was {before.state}" + (f" ({before.detail})" if before.detail else "")
     if refusal or after is None:
         return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=f"{was}; {refusal}")
-    if after.state is ServiceState.RUNNING:
-        return ServiceVerdict(service=record.name, verdict=Verdict.RESET, reason=f"{was}, verified running")
+    # Its config may say so.
+    if after.state in {ServiceState.RUNNING, ServiceState.DISABLED}:
+        return ServiceVerdict(service=record.name, verdict=Verdict.RESET, reason=f"{was}, verified {after.state}")
     now = f"is {after.state} after the reset" + (f": {after.detail}" if after.detail else "")
     return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=f"{was}, {now}")

@@ -1,121 +1,274 @@
-"""Resets the Jaseci services that do not run, each written into the ledger before and after."""
+"""Resets services, each written into the ledger before it is begun and after it was verified."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from jsorc_gitops.errors import ClusterError, FormatError
-from jsorc_gitops.model.jaseci import Answer
+from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.jaseci import Answer, ServiceState
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.model.services import ServiceRecord
+from jsorc_gitops.reconcile.configs import Configs
+from jsorc_gitops.reconcile.evidence import Evidence
 from jsorc_gitops.reconcile.health import Health
 from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome
-from jsorc_gitops.reconcile.memory import read_ledger, write_ledger
-from jsorc_gitops.reconcile.ports import Jaseci, Pass
+from jsorc_gitops.reconcile.memory import write_ledger
+from jsorc_gitops.reconcile.pods import select_pods
+from jsorc_gitops.reconcile.ports import Pass
+from jsorc_gitops.reconcile.processes import Processes
 from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.reconcile.resets import (
     ServiceVerdict,
     Verdict,
+    Watched,
+    check_backoff,
     check_dependencies,
     check_pods,
+    find_dependents,
     find_unjudged,
     judge_answer,
     judge_reset,
-    order_services,
+    list_resettable,
+    make_order,
+    note_rollouts,
+    tell_before,
 )
+from jsorc_gitops.reconcile.restarts import is_restarted, restart_workloads
+from jsorc_gitops.reconcile.rollouts import see_workload
 
 
 def reset_services(
-    run: Pass, healths: Mapping[ObjectRef, Health], *, broken: frozenset[str]
-) -> list[ServiceVerdict]:
-    """Ask Jaseci about each service whose pods are ready, and reset those that do not run; none without Jaseci.
+    run: Pass, ledger: Ledger, healths: Mapping[ObjectRef, Health], evidence: Evidence, *, broken: Collection[str]
+) -> Report:
+    """Ask about each service whose pods are ready, and reset those that do not run or whose pods are others.
 
-    `broken` are services with objects that could not be applied: they are not touched.
+    `broken` are services with objects that could not be applied: they are not touched. Returns the verdicts, and
+    what is to be known besides. Raises TreeError.
     """
-    jaseci = run.doors.jaseci
-    if jaseci is None:
-        return []
-    resets = _Resets(run, jaseci)
-    verdicts: dict[str, ServiceVerdict] = {}
-    others: dict[str, ServiceVerdict] = {}
-    for name in order_services(run.tree.records):
-        record = run.tree.records[name]
-        if name in broken:
-            reason = "its objects could not be applied"
-            verdict: ServiceVerdict | None = ServiceVerdict(service=name, verdict=Verdict.WAITING, reason=reason)
-        else:
-            verdict = check_pods(record, healths)
-        if not verdict:
-            for other in find_unjudged(record, run.tree.records, {*verdicts, *others}):
-                others[other.name] = resets.look_at(other)
-            verdict = check_dependencies(record, {**others, **verdicts}) or resets.bring_up(record)
-        verdicts[name] = verdict
-        run.doors.tell(Report(revision=run.revision, services=(verdict,)))
-    return list(verdicts.values())
+    records = run.tree.records
+    resettable = list_resettable(records, jaseci=run.doors.jaseci is not None)
+    if not resettable:
+        return Report(revision=run.revision)
+    order = make_order(records)
+    waiting = {name: _check_pods(each, healths, broken) for name, each in records.items() if each.keep_alive}
+    watched = {
+        name: _watch(records[name], evidence)
+        for name, why in waiting.items()
+        if not why and (name in resettable or {*find_dependents(name, records)} & {*resettable})
+    }
+    resets = _Resets(run, ledger, evidence)
+    resets.verdicts |= {name: why for name in resettable if (why := waiting[name])}
+    ready = [name for name in resettable if name not in resets.verdicts]
+    resets.begin(ready, note_rollouts(ledger, records, watched, resettable))
+    while order.is_active():
+        wave = order.get_ready()
+        resets.settle([name for name in wave if name in ready])
+        order.done(*wave)
+    return resets.end()
+
+
+def _check_pods(
+    record: ServiceRecord, healths: Mapping[ObjectRef, Health], broken: Collection[str]
+) -> ServiceVerdict | None:
+    if record.name in broken:
+        reason = "its objects could not be applied"
+        return ServiceVerdict(service=record.name, verdict=Verdict.WAITING, reason=reason)
+    return check_pods(record, healths)
+
+
+def _watch(record: ServiceRecord, evidence: Evidence) -> Watched:
+    found = {}
+    for ref in record.watch:
+        pods = evidence.pods[ref.namespace]
+        assert not isinstance(pods, ClusterError)  # noqa: S101 - then its health would not be known
+        found[ref] = see_workload(evidence.live[ref], select_pods(evidence.live[ref], pods))
+    return found
 
 
 class _Resets:
-    """Resets services one by one, each written into the ledger before it is begun and after it was verified."""
+    """The resets of one pass. Services that do not depend on each other are settled side by side.
 
-    def __init__(self, run: Pass, jaseci: Jaseci) -> None:
+    What changes in the ledger is gathered in `_entries`, and written before resets and after them.
+    """
+
+    def __init__(self, run: Pass, ledger: Ledger, evidence: Evidence) -> None:
+        self.verdicts: dict[str, ServiceVerdict] = {}
         self._run = run
-        self._jaseci = jaseci
-        self._ledger: Ledger | None = None
+        self._records = run.tree.records
+        self._live = evidence.live
+        self._ledger = ledger
+        self._entries = dict(ledger.entries)
+        self._unwritten = ""
+        self._warnings: list[str] = []
+        self._processes = Processes(run)
+        self._configs = Configs(run, self._processes)
+        self._others: dict[str, ServiceVerdict] = {}  # of Jaseci, not ours to reset, and others depend on them
+        self._reset: set[str] = set()
 
-    def bring_up(self, record: ServiceRecord) -> ServiceVerdict:
-        before = self._ask(record)
-        verdict = judge_answer(record, before)
-        try:
-            if verdict is None:
-                return self._reset(record, before)
-            if verdict.verdict is Verdict.RUNNING:
-                self._end_pending(record)
-        except (ClusterError, FormatError) as error:
-            reason = f"the ledger could not be kept: {error}"
-            return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=reason)
-        return verdict
+    def begin(self, ready: Sequence[str], noted: Ledger) -> None:
+        """Take what is due into the ledger, and ask Jaseci how all these services are."""
+        self._tell(self.verdicts.values())
+        self._entries = dict(noted.entries)
+        known = {*ready, *self.verdicts}
+        others = {
+            each.name for name in ready for each in find_unjudged(self._records[name], self._records, known)
+        }
+        asked = [name for name in (*ready, *sorted(others)) if self._records[name].via == "jaseci"]
+        self._processes.ask({name: self._records[name].jaseci_name for name in asked})
+        self._configs.compare([name for name in ready if self._records[name].config])
+        for name in others:
+            answer = self._processes.find_answer(name)
+            failed = ServiceVerdict(service=name, verdict=Verdict.FAILED, reason=answer.detail)
+            self._others[name] = judge_answer(self._records[name], answer) or failed
 
-    def look_at(self, record: ServiceRecord) -> ServiceVerdict:
-        """Whether a service runs that others depend on, though it is not ours to reset."""
-        answer = self._ask(record)
-        verdict = judge_answer(record, answer)
-        return verdict or ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=answer.detail)
+    def settle(self, names: Sequence[str]) -> None:
+        """Give services a verdict; all that they depend on has one."""
+        stale = [name for name in names if self._reset & {*self._records[name].depends_on}]
+        self._processes.ask_again([name for name in stale if self._records[name].via == "jaseci"])
+        told: dict[str, ServiceVerdict] = {}
+        pending: dict[str, str] = {}
+        for name in names:
+            decided = self._decide(self._records[name])
+            if isinstance(decided, str):
+                pending[name] = decided
+            else:
+                told[name] = decided
+        self._tell(told.values())
+        self.verdicts |= told
+        made = self._reset_all(pending) if pending else {}
+        self._tell(made.values())
+        self.verdicts |= made
 
-    def _ask(self, record: ServiceRecord) -> Answer:
-        with self._run.doors.waiting(f"Jaseci to say how {record.jaseci_name} is"):
-            return self._jaseci.get_state(record.jaseci_name)
+    def end(self) -> Report:
+        """Write what is not yet written; all that became of the services."""
+        self._write()
+        last = Report(
+            revision=self._run.revision,
+            warnings=tuple(self._warnings),
+            errors=(f"the ledger could not be kept: {self._unwritten}",) if self._unwritten else (),
+        )
+        self._run.doors.tell(last)
+        return replace(last, services=tuple(self.verdicts[name] for name in sorted(self.verdicts)))
 
-    def _reset(self, record: ServiceRecord, before: Answer) -> ServiceVerdict:
-        failures = self._write(record.name, Outcome.PENDING, f"was {before.state}")
-        with self._run.doors.waiting(f"Jaseci to reset {record.jaseci_name}"):
-            refusal = self._jaseci.reset_service(record.jaseci_name)
-        after = None if refusal else self._ask(record)
-        verdict = judge_reset(record, before, refusal, after)
-        done = verdict.verdict is Verdict.RESET
-        outcome = Outcome.DONE if done else Outcome.FAILED
-        self._write(record.name, outcome, verdict.reason, failures=0 if done else failures + 1)
-        return verdict
-
-    def _end_pending(self, record: ServiceRecord) -> None:
-        """Write down that a service runs whose reset a killed pass had begun."""
-        before = self._read().entries.get(record.name)
-        if before and before.outcome is Outcome.PENDING:
-            self._write(record.name, Outcome.DONE, f"{before.reason}, found running by a later pass", failures=0)
-
-    def _read(self) -> Ledger:
-        if self._ledger is None:
-            self._ledger = read_ledger(self._run)
-        return self._ledger
-
-    def _write(self, service: str, outcome: Outcome, reason: str, *, failures: int | None = None) -> int:
-        """Write one entry; returns how many resets in a row have failed before."""
-        ledger = self._read()
-        before = ledger.entries.get(service)
-        if failures is None:
-            failures = before.failures if before else 0
-        if before and outcome is not Outcome.PENDING:
-            at = before.at
+    def _decide(self, record: ServiceRecord) -> ServiceVerdict | str:
+        """The verdict, or why the service is to be reset now."""
+        entry = self._find(record.name)
+        if record.via == "rollout":
+            decided = self._decide_restart(record, entry)
         else:
-            at = self._run.doors.clock.now().isoformat(timespec="seconds")
-        entry = LedgerEntry(outcome=outcome, reason=reason, at=at, failures=failures)
-        self._ledger = write_ledger(self._run, replace(ledger, entries={**ledger.entries, service: entry}))
-        return failures
+            decided = self._decide_reset(record, entry)
+        if not isinstance(decided, str):
+            return decided
+        now, interval = self._run.doors.clock.now(), self._run.tree.settings.interval
+        return (
+            check_dependencies(record, {**self._others, **self.verdicts})
+            or check_backoff(record, entry, was=decided, interval=interval, now=now)
+            or decided
+        )
+
+    def _decide_reset(self, record: ServiceRecord, entry: LedgerEntry) -> ServiceVerdict | str:
+        answer = self._processes.find_answer(record.name)
+        entry = self._note_automated(record, answer, entry)
+        if change := self._configs.find_change(record):
+            return tell_before(answer, change)
+        verdict = judge_answer(record, answer, due=entry.due)
+        if verdict is None:
+            return tell_before(answer, entry.due)
+        verdict = replace(verdict, note=self._configs.find_note(record))
+        if verdict.verdict is Verdict.RUNNING and entry.outcome is Outcome.PENDING:
+            self._finish(record.name, f"{entry.reason}, found running by a later pass")
+        elif verdict.verdict is Verdict.DISABLED and entry.due:
+            # Once it is enabled it starts anew.
+            self._entries[record.name] = replace(entry, due="")
+        return verdict
+
+    def _note_automated(self, record: ServiceRecord, answer: Answer, entry: LedgerEntry) -> LedgerEntry:
+        """Tell once that Jaseci resets a service, too."""
+        if answer.state is ServiceState.UNKNOWN or answer.automated == entry.automated:
+            return entry
+        if answer.automated:
+            self._warnings.append(
+                f"Jaseci itself resets {record.jaseci_name}, too (automated: true): say config: "
+                "{automated: false} and reset: {config: apply} in its service.yaml"
+            )
+        self._entries[record.name] = noted = replace(entry, automated=answer.automated)
+        return noted
+
+    def _decide_restart(self, record: ServiceRecord, entry: LedgerEntry) -> ServiceVerdict | str:
+        if is_restarted(record, entry, self._live):
+            self._finish(record.name, entry.reason)
+            return ServiceVerdict(
+                service=record.name, verdict=Verdict.RESET, reason=f"{entry.reason}, all pods ready"
+            )
+        if entry.due or entry.outcome is Outcome.PENDING:
+            return entry.due or entry.reason
+        return ServiceVerdict(service=record.name, verdict=Verdict.RUNNING)
+
+    def _reset_all(self, pending: Mapping[str, str]) -> dict[str, ServiceVerdict]:
+        """Reset services side by side, by why each is."""
+        at = self._run.doors.clock.now().isoformat(timespec="seconds")
+        for name, reason in pending.items():
+            entry = self._find(name)
+            # A config that is stored takes effect at a reset, also when this pass does not live to see it.
+            due = entry.due or self._configs.find_change(self._records[name])
+            self._entries[name] = replace(entry, outcome=Outcome.PENDING, reason=reason, at=at, due=due)
+        if not self._write():
+            reason = f"the ledger could not be kept: {self._unwritten}"
+            self._entries = dict(self._ledger.entries)
+            return {name: self._fail(name, reason) for name in pending}
+        self._reset |= pending.keys()
+        restarts = [name for name in pending if self._records[name].via == "rollout"]
+        calls = [name for name in pending if name not in restarts]
+        refusals = {name: why for name in calls if (why := self._configs.apply_change(self._records[name]))}
+        stored = [name for name in calls if name not in refusals]
+        refusals |= self._processes.reset(stored, everywhere={name for name in stored if self._find(name).due})
+        made = {}
+        for name in calls:
+            refusal = refusals[name]
+            after = None if refusal else self._processes.find_answer(name)
+            made[name] = judge_reset(self._records[name], pending[name], refusal, after)
+            if made[name].verdict is Verdict.RESET:
+                self._finish(name, made[name].reason)
+            else:
+                self._count_failure(name, made[name].reason)
+        for name in restarts:
+            made[name] = self._restart(self._records[name], at)
+        if not self._write():
+            return {
+                name: self._fail(name, f"the ledger could not be kept: {self._unwritten}") for name in pending
+            }
+        return made
+
+    def _restart(self, record: ServiceRecord, at: str) -> ServiceVerdict:
+        if refusal := restart_workloads(self._run, record, at, self._live):
+            self._count_failure(record.name, refusal)
+            return self._fail(record.name, refusal)
+        reason = f"restarted: {self._find(record.name).reason}"
+        return ServiceVerdict(service=record.name, verdict=Verdict.WAITING, reason=reason)
+
+    def _fail(self, name: str, reason: str) -> ServiceVerdict:
+        return ServiceVerdict(service=name, verdict=Verdict.FAILED, reason=reason)
+
+    def _finish(self, name: str, reason: str) -> None:
+        self._entries[name] = replace(self._find(name), outcome=Outcome.DONE, reason=reason, failures=0, due="")
+
+    def _count_failure(self, name: str, reason: str) -> None:
+        entry = self._find(name)
+        self._entries[name] = replace(entry, outcome=Outcome.FAILED, reason=reason, failures=entry.failures + 1)
+
+    def _find(self, name: str) -> LedgerEntry:
+        return Ledger(entries=self._entries).find(name)
+
+    def _write(self) -> bool:
+        """Write the ledger if it changed; False where it could not be."""
+        if self._entries != self._ledger.entries:
+            try:
+                self._ledger = write_ledger(self._run, replace(self._ledger, entries={**self._entries}))
+            except ClusterError as error:
+                self._unwritten = str(error)
+                return False
+        self._unwritten = ""
+        return True
+
+    def _tell(self, verdicts: Iterable[ServiceVerdict]) -> None:
+        if told := tuple(verdicts):
+            self._run.doors.tell(Report(revision=self._run.revision, services=told))

@@ -23,11 +23,18 @@ def read_state(run: Pass, *, namespace: str = "") -> State:
     Raises ClusterError, or FormatError where the state is of a newer jsorc or broken.
     """
     place = namespace or run.namespace
-    body, parts = _get_state(run, place)
+    (body,) = get_config_maps(run, [state_name(run.tree.name)], place)
+    return finish_state(run, body, place)
+
+
+def finish_state(run: Pass, body: Body | None, namespace: str) -> State:
+    """The state that begins with this ConfigMap; raises as read_state does."""
+    parts = _get_parts(run, body, namespace)
     for _ in range(1, _ATTEMPTS):
         if all(parts):
             break
-        body, parts = _get_state(run, place)
+        (body,) = get_config_maps(run, [state_name(run.tree.name)], namespace)
+        parts = _get_parts(run, body, namespace)
     return parse_state(body, parts)
 
 
@@ -74,10 +81,9 @@ def write_config_map(run: Pass, body: Body, *, exists: bool) -> str:
     return version
 
 
-def _get_state(run: Pass, namespace: str) -> tuple[Body | None, list[Body | None]]:
-    (body,) = get_config_maps(run, [state_name(run.tree.name)], namespace)
+def _get_parts(run: Pass, body: Body | None, namespace: str) -> list[Body | None]:
     names = find_parts(body) if body else []
-    return body, get_config_maps(run, names, namespace) if names else []
+    return get_config_maps(run, names, namespace) if names else []
 
 
 def _list_parts(run: Pass) -> list[Body]:

@@ -21,7 +21,7 @@ from jsorc_gitops.reconcile.evidence import (
 )
 from jsorc_gitops.reconcile.images import is_for_a_while
 from jsorc_gitops.reconcile.kube_events import find_begin, list_events
-from jsorc_gitops.reconcile.pods import find_own, has_ended, is_leaving, is_ready, split_by_template
+from jsorc_gitops.reconcile.pods import is_leaving, is_ready, select_pods, split_by_template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +64,7 @@ def judge_workload(live: Body, evidence: Evidence) -> Finding:
 
 def muster(live: Body, pods: Iterable[Body], evidence: Evidence) -> Crew:
     """Look at all pods of a workload that have not ended."""
-    own = [pod for pod in find_own(live, pods) if not has_ended(pod)]
+    own = select_pods(live, pods)
     new, old = split_by_template(live, (pod for pod in own if not is_leaving(pod)))
     causes = {pod["metadata"]["name"]: cause for pod in (*new, *old) if (cause := find_cause(pod, evidence))}
     return Crew(new=new, old=old, leaving=[pod for pod in own if is_leaving(pod)], causes=causes)

@@ -1,5 +1,7 @@
 """Short ways to make the values that the tests of reconcile are about."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -44,17 +46,23 @@ def make_deployment(name: str, *, service: str = "", replicas: int = 1, image: s
 
 def make_pods(name: str, spec: Mapping[str, Any], *, namespace: str = HOME) -> list[Body]:
     """The pods of a Deployment, all ready."""
+    template = hashlib.sha256(json.dumps(spec["template"], sort_keys=True).encode()).hexdigest()[:10]
     return [
         {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
-                "name": f"{name}-1-{number}",
+                "name": f"{name}-{number}",
                 "namespace": namespace,
-                "labels": {**spec["selector"]["matchLabels"], "pod-template-hash": "1"},
-                "ownerReferences": [{"kind": "ReplicaSet", "name": f"{name}-1", "controller": True}],
+                "uid": f"uid-{name}-{number}",
+                "labels": {**spec["selector"]["matchLabels"], "pod-template-hash": template},
+                "ownerReferences": [{"kind": "ReplicaSet", "name": f"{name}-{template}", "controller": True}],
             },
-            "status": {"conditions": [{"type": "Ready", "status": "True"}]},
+            "spec": {},
+            "status": {
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "containerStatuses": [{"name": "main", "restartCount": 0}],
+            },
         }
         for number in range(spec.get("replicas", 1))
     ]

@@ -12,7 +12,16 @@ from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, DeleteRequest, ObjectRef, parse_group
 from tests.reconcile.builders import Body, make_manifest, make_pods, make_ref
 from tests.reconcile.hooks import Hooks
-from tests.reconcile.merging import Path, find_conflicts, find_leaves, list_paths, make_fields, merge, set_field
+from tests.reconcile.merging import (
+    Path,
+    find_conflicts,
+    find_leaves,
+    list_paths,
+    make_fields,
+    merge,
+    merge_patch,
+    set_field,
+)
 
 SERVED = {
     *(("v1", kind) for kind in ("ConfigMap", "Namespace", "PersistentVolumeClaim", "Pod", "Secret", "Service")),
@@ -114,10 +123,9 @@ class FakeCluster:
         return _raised(self._write("replace", ref, uid, version, lambda _: dict(body)))
 
     def patch_object(self, _api_version: str, ref: ObjectRef, patch: Mapping[str, Any]) -> Mapping[str, Any]:
-        changed, body = patch["metadata"], deepcopy(self.objects[ref])
-        labels = {key: value for key, value in body["metadata"]["labels"].items() if key not in changed["labels"]}
-        body["metadata"] |= {"labels": labels, "managedFields": changed["managedFields"]}
-        return _raised(self._write("patch", ref, changed["uid"], changed["resourceVersion"], lambda _: body))
+        changed, body = patch["metadata"], merge_patch(self.objects[ref], patch)
+        version = changed.get("resourceVersion", "")
+        return _raised(self._write("patch", ref, changed["uid"], version, lambda _: body))
 
     def establish(self, name: str) -> None:
         """Serve the kind of a definition from the next discovery on."""
@@ -242,7 +250,10 @@ class FakeCluster:
     def _roll_out(self, ref: ObjectRef) -> None:
         spec = self.objects[ref]["spec"]
         self.objects[ref]["status"] = {"observedGeneration": 1, "updatedReplicas": spec.get("replicas", 1)}
+        pods = {make_manifest(each).ref: each for each in make_pods(ref.name, spec, namespace=ref.namespace)}
         for pod in [each for each in self.objects if each.kind == "Pod" and each.name.startswith(f"{ref.name}-")]:
-            del self.objects[pod]
-        pods = make_pods(ref.name, spec, namespace=ref.namespace)
-        self.objects |= {make_manifest(pod).ref: pod for pod in pods}
+            if pod not in pods or self.objects[pod]["metadata"]["labels"] != pods[pod]["metadata"]["labels"]:
+                del self.objects[pod]
+        for pod in pods.keys() - self.objects.keys():
+            pods[pod]["metadata"]["uid"] = f"uid-{next(self._numbers)}"
+            self.objects[pod] = pods[pod]

@@ -50,6 +50,20 @@ def set_field(body: Body, path: Path, value: Any) -> None:
         place[path[-1]] = value
 
 
+def merge_patch(body: Mapping[str, Any], patch: Mapping[str, Any]) -> Body:
+    """What a JSON merge patch (RFC 7386) makes of a body."""
+    merged = dict(body)
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        elif isinstance(value, Mapping):
+            below = merged.get(key)
+            merged[key] = merge_patch(below if isinstance(below, Mapping) else {}, value)
+        else:
+            merged[key] = value
+    return merged
+
+
 def find_conflicts(body: Mapping[str, Any], live: Body) -> list[dict[str, str]]:
     """The causes the server would name: fields that others own and that would change."""
     held = find_leaves(live)

@@ -224,7 +224,7 @@ def test_what_a_pass_waits_for_is_told(world: World) -> None:
     told, world.waits = world.waits, []
     world.run(tree)
 
-    ask = "Jaseci to say how redis is"
+    ask = "Jaseci to tell the state of redis"
     assert told == [f"{name}/queues.example.com to be established", ask, "Jaseci to reset redis", ask]
     assert world.waits == [ask]
 

@@ -138,7 +138,7 @@ def test_a_workload_in_trouble_says_what_would_tell_more() -> None:
     health = compute_health(make_ref("Deployment", "web", group="apps"), evidence_of(live, pods=[pod]))
     assert health
     assert health.events_of == ("uid-1", "pod-uid")
-    assert health.log_of == LogRef("home", "web-1-0", "main", previous=True)
+    assert health.log_of == LogRef("home", "web-0", "main", previous=True)
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def world() -> World:
 
 def crash(world: World, *, name: str = "web", message: str = "", code: int = 1, at: str = AGO) -> None:
     """Have the pod of a Deployment crash again and again."""
-    pod = world.cluster.objects[make_ref("Pod", f"{name}-1-0")]
+    pod = world.cluster.objects[make_ref("Pod", f"{name}-0")]
     ended = {"exitCode": code, "startedAt": at, "finishedAt": at, "message": message}
     pod["metadata"]["uid"] = f"uid of the pod of {name}"
     pod["status"] = {
@@ -116,15 +116,15 @@ def test_a_change_of_a_kind_without_a_status_costs_none(world: World) -> None:
 def test_what_fails_is_looked_into(world: World) -> None:
     """Its Events and those of its pod are read, and then the log of the container that crashed."""
     crash(world)
-    world.cluster.logs[HOME, "web-1-0", "main", True] = "first\nKeyError: PORT\n"
+    world.cluster.logs[HOME, "web-0", "main", True] = "first\nKeyError: PORT\n"
 
     health = judged(world.run(TREE, jaseci=False))["Deployment"]
 
     assert health.status is Status.FAILED
-    assert health.message.endswith("pod web-1-0: container main crashes again and again with exit code 1")
+    assert health.message.endswith("pod web-0: container main crashes again and again with exit code 1")
     assert health.log == ("first", "KeyError: PORT")
     assert "events uid of the pod of web" in world.log
-    assert f"log {HOME}/web-1-0/main" in world.log
+    assert f"log {HOME}/web-0/main" in world.log
 
 
 def test_it_goes_on_without_events_and_logs(world: World) -> None:
@@ -148,7 +148,7 @@ def test_few_are_looked_into() -> None:
 
     logs = [line for line in world.log if line.startswith("log ")]
     assert len(logs) == LOOKED_INTO
-    assert logs[0] == f"log {HOME}/{names[-1]}-1-0/main"
+    assert logs[0] == f"log {HOME}/{names[-1]}-0/main"
 
 
 @pytest.mark.parametrize("where", ["log", "message", "event"])
@@ -167,7 +167,7 @@ def test_no_secret_of_the_tree_gets_into_a_verdict(where: str) -> None:
     world.run(tree, jaseci=False)
     crash(world, message=told if where == "message" else "", code=137 if where == "event" else 1)
     if where == "log":
-        world.cluster.logs[HOME, "web-1-0", "main", True] = told
+        world.cluster.logs[HOME, "web-0", "main", True] = told
     if where == "event":
         subject = {"uid": "uid of the pod of web", "fieldPath": "spec.containers{main}"}
         said = f"Liveness probe failed: {told}"

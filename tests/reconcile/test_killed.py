@@ -8,6 +8,7 @@ from jsorc_gitops.model.jaseci import ServiceState
 from jsorc_gitops.model.objects import TREE_LABEL, ObjectRef
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.ledger import Outcome
+from jsorc_gitops.reconcile.pruner import LATEST
 from tests.reconcile.builders import make_body, make_config_map, make_deployment, make_ref, make_tree
 from tests.reconcile.hooks import Killed
 from tests.reconcile.world import World
@@ -65,7 +66,9 @@ def members(world: World) -> set[ObjectRef]:
 
 
 def assert_converged(world: World, tree: Tree) -> None:
-    """Cluster, inventory and tree are one, and there is nothing left to do."""
+    """Cluster, inventory and tree are one once late requests are over, and there is nothing left to do."""
+    world.clock.sleep(LATEST.total_seconds())
+    world.run(tree, "c4")
     assert members(world) == set(tree.manifests)
     for ref, entry in world.state().entries.items():
         assert entry.uid == world.cluster.objects[ref]["metadata"]["uid"]
@@ -159,3 +162,41 @@ def test_what_was_deleted_in_mid_pass_and_made_again_is_no_orphan() -> None:
     world.survive()
     world.run(make_tree({"redis": []}), "c3")
     assert "redis" not in world.names("ConfigMap")
+
+
+def test_what_a_killed_pass_had_sent_may_arrive_late() -> None:
+    """After the next pass, which no longer wants it: it is known still, and pruned."""
+    world = make_world(settled=BEFORE)
+    late = make_ref("ConfigMap", "new")
+
+    def kill(verb: str, what: str) -> None:
+        if (verb, what) == ("apply", str(late)):
+            raise Killed
+
+    world.hooks.after = kill
+    with pytest.raises(Killed):
+        world.run(AFTER, "c2")
+    world.survive()
+    body = world.cluster.objects.pop(late)
+
+    world.run(BEFORE, "c3")
+    assert world.state().entries[late].pending
+    world.cluster.objects[late] = body
+    assert [str(each.ref) for each in world.run(BEFORE, "c3").objects if each.action == "prune"] == [str(late)]
+    assert_converged(world, BEFORE)
+
+
+def test_what_did_not_arrive_is_forgotten_in_the_end() -> None:
+    """When even the API server would have given it up; until then no pass has anything to write."""
+    world = make_world(settled=BEFORE)
+    world.kill_at(1, done=True)
+    with pytest.raises(Killed):
+        world.run(AFTER, "c2")
+    world.survive()
+    world.run(BEFORE, "c3")
+    assert any(each.pending for each in world.state().entries.values())
+    world.run(BEFORE, "c3")
+    assert world.writes == []
+    world.clock.sleep(LATEST.total_seconds())
+    world.run(BEFORE, "c3")
+    assert_converged(world, BEFORE)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from jsorc_gitops.errors import TreeError
 from jsorc_gitops.model.jaseci import Answer, ServiceState
 from jsorc_gitops.model.services import ServiceRecord
 from jsorc_gitops.reconcile.health import Health, Status
@@ -14,7 +15,9 @@ from jsorc_gitops.reconcile.resets import (
     check_pods,
     judge_answer,
     judge_reset,
-    order_services,
+    list_resettable,
+    make_order,
+    tell_before,
 )
 from tests.reconcile.builders import make_record, make_ref
 
@@ -26,35 +29,52 @@ def index(*records: ServiceRecord) -> dict[str, ServiceRecord]:
     return {record.name: record for record in records}
 
 
+def waves(records: dict[str, ServiceRecord]) -> list[set[str]]:
+    """Who goes side by side, wave by wave."""
+    order, found = make_order(records), []
+    while order.is_active():
+        wave = order.get_ready()
+        found.append({*wave})
+        order.done(*wave)
+    return found
+
+
 def test_what_others_depend_on_comes_first() -> None:
-    """Whatever their names, and along a chain."""
+    """Whatever their names, and along a chain; what does not depend on each other goes together."""
     records = index(
         make_record("a", depends_on=("b",)),
         make_record("b", depends_on=("c",)),
         make_record("c"),
         make_record("d"),
     )
-    order = order_services(records)
-    assert order.index("c") < order.index("b") < order.index("a")
-    assert sorted(order) == ["a", "b", "c", "d"]
+    assert waves(records) == [{"c", "d"}, {"b"}, {"a"}]
 
 
-def test_the_order_is_the_same_every_time() -> None:
-    """Whatever the order in which the records were read."""
-    records = index(*(make_record(name) for name in "dbca"))
-    assert order_services(records) == order_services(dict(reversed(records.items())))
+def test_a_circle_is_refused_by_its_names() -> None:
+    """Render refuses it, too; somebody edited what it had written."""
+    records = index(make_record("a", depends_on=("b",)), make_record("b", depends_on=("a",)))
+    with pytest.raises(TreeError, match="dependsOn goes round in a circle: a → b → a; run jsorc render"):
+        make_order(records)
 
 
-@pytest.mark.parametrize("changed", [{"keep_alive": False}, {"via": "none"}])
-def test_what_is_not_to_be_reset_is_not_in_the_order(changed: dict[str, Any]) -> None:
-    """Not kept alive, or without a service in Jaseci; those that depend on it are."""
-    records = index(make_record("redis", **changed), make_record("task", depends_on=("redis",)))
-    assert order_services(records) == ["task"]
+@pytest.mark.parametrize(
+    ("changed", "jaseci", "expected"),
+    [
+        ({}, True, ["redis"]),
+        ({}, False, []),
+        ({"via": "rollout"}, False, ["redis"]),
+        ({"via": "none"}, True, []),
+        ({"keep_alive": False}, True, []),
+    ],
+)
+def test_what_may_be_reset(changed: dict[str, Any], expected: list[str], *, jaseci: bool) -> None:
+    """What is kept alive; by Jaseci only where one is known."""
+    assert list_resettable(index(make_record("redis", **changed)), jaseci=jaseci) == expected
 
 
 def test_a_dependency_without_a_record_is_not_waited_for() -> None:
     """Its definition went, the record of its dependent was not rendered again yet."""
-    assert order_services(index(make_record("task", depends_on=("redis",)))) == ["task"]
+    assert waves(index(make_record("task", depends_on=("redis",)))) == [{"task"}]
 
 
 def health(status: Status, ref: Any = WEB) -> dict[Any, Health]:
@@ -148,7 +168,7 @@ def test_only_a_known_not_running_resets(state: ServiceState, settled: Verdict |
     assert found == (ServiceVerdict(service="task", verdict=settled, reason="why") if settled else None)
 
 
-FAILED = Answer(state=ServiceState.FAILED, detail="no connection")
+WAS = "was failed (no connection)"
 
 
 @pytest.mark.parametrize(
@@ -175,15 +195,20 @@ def test_a_reset_counts_when_it_was_verified(
     refusal: str, after: Answer | None, kind: Verdict, reason: str
 ) -> None:
     """Jaseci says success for services that failed again, so only RUNNING read back is one."""
-    assert judge_reset(TASK, FAILED, refusal, after) == ServiceVerdict(
-        service="task", verdict=kind, reason=reason
-    )
+    assert judge_reset(TASK, WAS, refusal, after) == ServiceVerdict(service="task", verdict=kind, reason=reason)
 
 
-def test_a_state_without_detail_is_said_plainly() -> None:
+@pytest.mark.parametrize(
+    ("detail", "due", "told"),
+    [
+        ("", "", "was stopped"),
+        ("why", "", "was stopped (why)"),
+        ("", "redis was rolled out", "was stopped, redis was rolled out"),
+    ],
+)
+def test_what_a_service_was_before(detail: str, due: str, told: str) -> None:
     """No empty brackets."""
-    stopped, running = Answer(state=ServiceState.STOPPED), Answer(state=ServiceState.RUNNING)
-    assert judge_reset(TASK, stopped, "", running).reason == "was stopped, verified running"
+    assert tell_before(Answer(state=ServiceState.STOPPED, detail=detail), due) == told
 
 
 @pytest.mark.parametrize("kind", list(Verdict))

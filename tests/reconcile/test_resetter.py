@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 
-from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.errors import ClusterError, FormatError
 from jsorc_gitops.model.jaseci import ServiceState
 from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome, format_ledger
 from jsorc_gitops.reconcile.report import Report
@@ -42,12 +42,16 @@ def asked(world: World) -> list[str]:
 
 
 def test_services_are_reset_in_their_order(world: World) -> None:
-    """Each one is asked, written down, reset, verified and written down before the next."""
+    """All are asked; then each is written down, reset, verified and written down before the next.
+
+    Which is asked once more, since what it depends on was reset meanwhile.
+    """
     assert verdicts(world.run(TREE)) == {"redis": Verdict.RESET, "task": Verdict.RESET}
     assert asked(world) == [
-        "state redis",
         "get ledger",
-        "create ledger",
+        "state redis",
+        "state task",
+        "replace ledger",
         "reset redis",
         "state redis",
         "replace ledger",
@@ -59,11 +63,38 @@ def test_services_are_reset_in_their_order(world: World) -> None:
     ]
 
 
+def test_services_that_do_not_depend_on_each_other_go_side_by_side(world: World) -> None:
+    """One batch of resets, between one write and the next."""
+    tree = make_tree({"redis": REDIS, "mail": []})
+    world.jaseci.states["mail"] = ServiceState.FAILED
+    assert verdicts(world.run(tree)) == {"mail": Verdict.RESET, "redis": Verdict.RESET}
+    states = ["state redis", "state mail"]
+    assert asked(world) == [
+        "get ledger",
+        *states,
+        "replace ledger",
+        "reset mail",
+        "reset redis",
+        *reversed(states),
+        "replace ledger",
+    ]
+
+
+def test_what_runs_after_its_dependency_was_reset_is_not_reset(world: World) -> None:
+    """Jaseci has started it meanwhile."""
+    world.hooks.after = lambda verb, what: (
+        world.jaseci.states.__setitem__("task", ServiceState.RUNNING)
+        if (verb, what) == ("reset", "redis")
+        else None
+    )
+    assert verdicts(world.run(TREE)) == {"redis": Verdict.RESET, "task": Verdict.RUNNING}
+
+
 def test_what_runs_is_asked_once_and_left_alone(world: World) -> None:
-    """The ledger is read once, since a killed pass may have left something there."""
+    """And the ledger is read, but not written."""
     world.jaseci.states = {}
     assert verdicts(world.run(TREE)) == {"redis": Verdict.RUNNING, "task": Verdict.RUNNING}
-    assert asked(world) == ["state redis", "get ledger", "state task"]
+    assert asked(world) == ["get ledger", "state redis", "state task"]
 
 
 @pytest.mark.parametrize("state", [ServiceState.UNKNOWN, ServiceState.DISABLED])
@@ -71,23 +102,23 @@ def test_what_is_unknown_or_disabled_is_left_alone(world: World, state: ServiceS
     """And who depends on it is not reset either."""
     world.jaseci.states["redis"] = state
     assert verdicts(world.run(TREE)) == {"redis": Verdict(str(state)), "task": Verdict.BLOCKED}
-    assert asked(world) == ["state redis"]
+    assert asked(world) == ["get ledger", "state redis", "state task"]
 
 
 def test_jaseci_is_not_asked_while_pods_are_not_ready() -> None:
-    """It waits; the pass after the rollout asks."""
+    """It waits; the pass after the rollout asks. So does who depends on it and does not run."""
     world = World()
     world.cluster.stuck = {"redis"}
-    world.jaseci.states = {"redis": ServiceState.STOPPED}
+    world.jaseci.states = {"redis": ServiceState.STOPPED, "task": ServiceState.STOPPED}
     assert verdicts(world.run(TREE)) == {"redis": Verdict.WAITING, "task": Verdict.BLOCKED}
-    assert asked(world) == []
+    assert asked(world) == ["get ledger", "state task"]
 
 
 def test_pods_that_cannot_be_listed_reset_nothing(world: World) -> None:
     """Unknown, not stopped."""
     world.cluster.forbidden = {"Pod"}
     assert verdicts(world.run(TREE))["redis"] is Verdict.UNKNOWN
-    assert asked(world) == []
+    assert asked(world) == ["get ledger", "state task"]
 
 
 def test_workloads_that_cannot_be_read_again_reset_nothing(world: World) -> None:
@@ -172,22 +203,20 @@ def test_a_failed_reset_blocks_who_depends_on_it(world: World) -> None:
 
 def test_a_reset_that_cannot_be_written_down_is_not_begun(world: World) -> None:
     """It would be lost, or repeated, by a pass that is killed."""
-    world.hooks.before = lambda verb, _what: ClusterError("no rights", status=403) if verb == "create" else None
+    world.hooks.before = lambda verb, _what: ClusterError("no rights", status=403) if verb == "replace" else None
     report = world.run(TREE)
     assert verdicts(report)["redis"] is Verdict.FAILED
     assert report.services[0].reason == "the ledger could not be kept: no rights"
     assert "reset redis" not in asked(world)
 
 
-def test_a_newer_ledger_resets_nothing(world: World) -> None:
-    """What it means is not ours to guess."""
+def test_a_newer_ledger_ends_the_pass(world: World) -> None:
+    """What it means is not ours to guess: it may say that a service is paused."""
     world.run(TREE)
-    world.cluster.objects[LEDGER]["data"] = {"ledger.json": '{"version": 2}'}
-    world.jaseci.states["redis"] = ServiceState.STOPPED
-    report = world.run(TREE)
-    assert report.exit_code == 4
-    assert "use a newer jsorc" in report.services[0].reason
-    assert "reset redis" not in asked(world)
+    world.cluster.objects[LEDGER]["data"] = {"ledger.json": '{"version": 3}'}
+    with pytest.raises(FormatError, match="use a newer jsorc"):
+        world.run(TREE)
+    assert world.writes == []
 
 
 def test_the_ledger_keeps_other_services(world: World) -> None:

@@ -1,11 +1,12 @@
 """Everything outside one pass, in memory, with one log of all that is asked and done."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from jsorc_gitops.errors import ClusterError, LeaseHeldError
-from jsorc_gitops.model.jaseci import Answer, ServiceState
+from jsorc_gitops.model.jaseci import Answer, ServiceState, Target
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.converge import reconcile
 from jsorc_gitops.reconcile.inventory import State, find_parts, parse_state, state_name
@@ -16,7 +17,7 @@ from tests.reconcile.builders import HOME, PART_OF, make_body, make_ref
 from tests.reconcile.fakes import FakeCluster
 from tests.reconcile.hooks import Hooks, Killed
 
-WRITES = ("apply", "create", "replace", "delete", "patch", "reset")
+WRITES = ("apply", "create", "replace", "delete", "patch", "reset", "set")
 
 
 class FakeJaseci:
@@ -28,13 +29,36 @@ class FakeJaseci:
         self.requests = 0
         self.states: dict[str, ServiceState] = {}
         self.outcomes: dict[str, ServiceState | str] = {}
+        self.configs: dict[str, Mapping[str, Any] | str] = {}
+        self.automated: set[str] = set()
 
-    def get_state(self, name: str) -> Answer:
+    def get_states(self, targets: Sequence[Target]) -> list[Answer]:
+        return [self._get_state(each) for each in targets]
+
+    def reset_services(self, targets: Sequence[Target]) -> list[str]:
+        return [self._reset(each) for each in targets]
+
+    def get_configs(self, targets: Sequence[Target]) -> list[Mapping[str, Any] | str]:
+        self.requests += len(targets)
+        self.log.extend(f"config {_spell(each)}" for each in targets)
+        return [self.configs.get(each.name, {}) for each in targets]
+
+    def set_config(self, target: Target, config: Mapping[str, Any]) -> str:
         self.requests += 1
-        self.log.append(f"state {name}")
-        return Answer(state=self.states.get(name, ServiceState.RUNNING))
+        self.log.append(f"set {_spell(target)}")
+        self.hooks.before("set", target.name)
+        self.configs[target.name] = config
+        self.hooks.after("set", target.name)
+        return ""
 
-    def reset_service(self, name: str) -> str:
+    def _get_state(self, target: Target) -> Answer:
+        self.requests += 1
+        self.log.append(f"state {_spell(target)}")
+        state = self.states.get(_spell(target), ServiceState.RUNNING)
+        return Answer(state=state, automated=target.name in self.automated)
+
+    def _reset(self, target: Target) -> str:
+        name = _spell(target)
         self.requests += 1
         self.log.append(f"reset {name}")
         self.hooks.before("reset", name)
@@ -44,6 +68,11 @@ class FakeJaseci:
         self.states[name] = outcome
         self.hooks.after("reset", name)
         return ""
+
+
+def _spell(target: Target) -> str:
+    """'redis', and where a pod is called 'redis at 10.0.0.1'."""
+    return f"{target.name} at {target.address}" if target.address else target.name
 
 
 class FakeHistory:
@@ -113,14 +142,14 @@ class FakeLease:
 
 
 class FakeClock:
-    """A minute goes by whenever the time is asked; a sleep takes as long as it says, in no time."""
+    """A second goes by whenever the time is asked; a sleep takes as long as it says, in no time."""
 
     def __init__(self, log: list[str]) -> None:
         self.log = log
         self.time = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
     def now(self) -> datetime:
-        self.time += timedelta(minutes=1)
+        self.time += timedelta(seconds=1)
         return self.time
 
     def monotonic(self) -> float:
