@@ -31,7 +31,7 @@ def judge_deletion(live: Body, evidence: Evidence) -> Finding | None:
 
 def judge_generation(live: Body) -> Finding | None:
     """The verdict where the status is about an earlier spec, None where it is about this one or does not say."""
-    seen = (live.get("status") or {}).get("observedGeneration")
+    seen = _find_status(live).get("observedGeneration")
     generation = live["metadata"].get("generation")
     return progressing(UNSEEN) if None not in (seen, generation) and seen != generation else None
 
@@ -47,7 +47,7 @@ def judge_standard(live: Body, evidence: Evidence) -> Finding | None:
 
 def judge_readiness(live: Body, evidence: Evidence) -> Finding | None:
     """The verdict on a kind that there is no rule for, by what most say; None where it has no status."""
-    if not live.get("status"):
+    if not _find_status(live):
         return None
     # Synced is what Sealed Secrets and Crossplane call it.
     for kind in ("Ready", "Synced"):
@@ -59,8 +59,14 @@ def judge_readiness(live: Body, evidence: Evidence) -> Finding | None:
 
 def find_conditions(live: Body) -> list[Mapping[str, Any]]:
     """All conditions; what else somebody keeps under that name is none."""
-    found = (live.get("status") or {}).get("conditions")
+    found = _find_status(live).get("conditions")
     return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def _find_status(live: Body) -> Mapping[str, Any]:
+    """The status of a custom object may be anything; what is no mapping says nothing."""
+    status = live.get("status")
+    return status if isinstance(status, Mapping) else {}
 
 
 def find_condition(live: Body, kind: str) -> Mapping[str, Any]:
