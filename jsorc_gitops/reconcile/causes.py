@@ -47,6 +47,17 @@ def find_end(pod: Body, evidence: Evidence) -> Cause | None:
     return Cause(f"pod {name}: {said}") if said else None
 
 
+def find_lingering(pod: Body, evidence: Evidence) -> Cause | None:
+    """What keeps a pod that should be gone by now; None for one that still has time."""
+    metadata = pod["metadata"]
+    due = parse_time(metadata.get("deletionTimestamp"))
+    if due is None or evidence.now < due + PATIENCE:
+        return None
+    finalizers = ", ".join(metadata.get("finalizers") or ())
+    why = f"is kept by {finalizers}" if finalizers else "is not ended by its node"
+    return Cause(f"pod {metadata['name']}: {why}, and was to be gone by {metadata['deletionTimestamp']}")
+
+
 def _list_causes(pod: Body, evidence: Evidence) -> Iterator[Cause]:
     if cause := find_unscheduled(pod, evidence):
         yield cause

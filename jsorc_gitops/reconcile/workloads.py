@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body
-from jsorc_gitops.reconcile.causes import find_cause
+from jsorc_gitops.reconcile.causes import find_cause, find_lingering
 from jsorc_gitops.reconcile.conditions import UNSEEN, find_change, find_condition
 from jsorc_gitops.reconcile.evidence import (
     PATIENCE,
@@ -66,8 +66,11 @@ def muster(live: Body, pods: Iterable[Body], evidence: Evidence) -> Crew:
     """Look at all pods of a workload that have not ended."""
     own = select_pods(live, pods)
     new, old = split_by_template(live, (pod for pod in own if not is_leaving(pod)))
-    causes = {pod["metadata"]["name"]: cause for pod in (*new, *old) if (cause := find_cause(pod, evidence))}
-    return Crew(new=new, old=old, leaving=[pod for pod in own if is_leaving(pod)], causes=causes)
+    leaving = [pod for pod in own if is_leaving(pod)]
+    found = [(pod, find_cause(pod, evidence)) for pod in (*new, *old)]
+    found += [(pod, find_lingering(pod, evidence)) for pod in leaving]
+    causes = {pod["metadata"]["name"]: cause for pod, cause in found if cause}
+    return Crew(new=new, old=old, leaving=leaving, causes=causes)
 
 
 def conclude(unfinished: str, live: Body, crew: Crew, refused: Cause | None, evidence: Evidence) -> Finding:
@@ -75,7 +78,8 @@ def conclude(unfinished: str, live: Body, crew: Crew, refused: Cause | None, evi
 
     Pods of an earlier template say why where none of the new one is there: a StatefulSet may wait for them.
     """
-    told = [each for pod in (*crew.new, *crew.old) if (each := crew.causes.get(pod["metadata"]["name"]))]
+    pods = (*crew.new, *crew.old, *crew.leaving)
+    told = [each for pod in pods if (each := crew.causes.get(pod["metadata"]["name"]))]
     final = [cause for pod in crew.new if (cause := crew.causes.get(pod["metadata"]["name"])) and cause.patience]
     if refused and not crew.new:
         told, final = [refused], [refused] if refused.patience else []
