@@ -26,7 +26,7 @@ IMAGE_REASONS = frozenset(
 )
 # What a network, a registry or an API server says that is down, slow or busy: it may be up again in a minute.
 _FOR_A_WHILE = re.compile(
-    r"time[d -]?out|deadline exceeded|connection (refused|reset)|no such host|no route to host|unreachable|"
+    r"time[d -]?out|deadline ?exceeded|connection (refused|reset)|no such host|no route to host|unreachable|"
     r"temporary failure|server misbehaving|tls handshake|unexpected EOF|: EOF|too ?many ?requests|"
     r"internal server error|service unavailable|bad gateway|QPS exceeded|RegistryUnavailable|"
     r"failed calling webhook|no endpoints available|no space left",

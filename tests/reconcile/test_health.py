@@ -1,7 +1,8 @@
 """health: objects, pods, Events and logs → verdicts; the tables are health/*.yaml.
 
 A case has `object`, or `workload` with `pods` as they are and `own` pods, which are marked here as of the
-workload; `others` live beside it. What servers wrote in them was taken from Kubernetes 1.36.3.
+workload; `others` live beside it. What the API server, its controllers and its scheduler write in them was taken
+from Kubernetes 1.36.3; what kubelets, registries and operators write, from what they are known to.
 """
 
 from datetime import UTC, datetime
