@@ -123,11 +123,9 @@ class Jaseci:
         state = ServiceState.RUNNING
         if not is_running:
             # Versions before 1.4.0.10 call whatever attribute they are asked for, so it is asked for by a call.
-            enabled = ask("__getattribute__", "enabled")
-            failed = ask("has_failed")
-            state = ServiceState.FAILED if failed is True else ServiceState.STOPPED
-            if enabled is False:
+            if ask("__getattribute__", "enabled") is False:
                 return Answer(state=ServiceState.DISABLED)
+            state = ServiceState.FAILED if ask("has_failed") is True else ServiceState.STOPPED
         return Answer(state=state, automated=self._ask_automated(target, ask))
 
     def _ask_automated(self, target: Target, ask: Callable[..., Any]) -> bool:

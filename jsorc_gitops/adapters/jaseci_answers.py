@@ -60,7 +60,7 @@ def hide(text: str, secrets: Iterable[str]) -> str:
     text = _USER_INFO.sub(rf"\1{_HIDDEN}@", text)
     text = _ASSIGNED.sub(rf"\1\2{_HIDDEN}", text)
     text = _SCHEME.sub(rf"\1 {_HIDDEN}", text)
-    line = " ".join(text.split())
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
     return line if len(line) <= _LENGTH else f"{line[: _LENGTH - 1]}…"
 
 

@@ -67,7 +67,7 @@ def test_a_hanging_server_costs_one_deadline(wire: Proxy, *, known: bool) -> Non
     took = monotonic() - begun
 
     assert states == [Answer(state=ServiceState.UNKNOWN, detail=SILENCE)] * len(MANY)
-    assert took < SECONDS * 1.5
+    assert took < SECONDS * 1.9
     assert len(wire.requests) - before == (IN_FLIGHT if known else 1)
     assert client.reset_services(MANY[:20]) == [SILENCE] * 20
     assert client.get_configs([REDIS])[0] == SILENCE
@@ -92,7 +92,7 @@ def test_a_dripping_server_has_the_same_deadline(wire: Proxy, drip: Drip) -> Non
     states = make_client(wire).get_states([REDIS])
 
     assert states == [Answer(state=ServiceState.UNKNOWN, detail=SILENCE)]
-    assert monotonic() - begun < SECONDS * 1.5
+    assert monotonic() - begun < SECONDS * 1.9
 
 
 def test_a_slow_answer_is_no_hang(wire: Proxy) -> None:
@@ -106,21 +106,21 @@ def test_a_slow_answer_is_no_hang(wire: Proxy) -> None:
     assert client.get_states([REDIS]) == [Answer(state=ServiceState.RUNNING)]
 
 
-def test_one_pod_that_hangs_does_not_hold_up_another(wire: Proxy) -> None:
-    """Each pod has its own calls and its own verdict, by its IP."""
-    with Proxy(host="127.0.0.2", port=wire.port) as hanging:
-        hanging.misbehave(Delay())
+def test_pods_that_hang_do_not_hold_up_another(wire: Proxy) -> None:
+    """Each pod has its own calls and its own verdict, by its IP; two that hang cost one deadline."""
+    with ExitStack() as stack:
+        for address in ("127.0.0.2", "127.0.0.3"):
+            stack.enter_context(Proxy(host=address, port=wire.port)).misbehave(Delay())
         wire.misbehave(RUNNING, path=INFO)
         client = make_client(wire)
-        targets = [
-            Target(name=each.name, address=pod) for pod in ("127.0.0.2", "127.0.0.1") for each in MANY[:30]
-        ]
+        pods = ("127.0.0.2", "127.0.0.3", "127.0.0.1")
+        targets = [Target(name=each.name, address=pod) for pod in pods for each in MANY[:30]]
         begun = monotonic()
         states = client.get_states(targets)
 
-        assert monotonic() - begun < SECONDS * 1.5
-        assert {each.detail for each in states[:30]} == {SILENCE}
-        assert states[30:] == [Answer(state=ServiceState.RUNNING)] * 30
+        assert monotonic() - begun < SECONDS * 1.9
+        assert {each.detail for each in states[:60]} == {SILENCE}
+        assert states[60:] == [Answer(state=ServiceState.RUNNING)] * 30
 
 
 def test_pods_cannot_be_reached_from_outside(wire: Proxy) -> None:
@@ -134,7 +134,7 @@ def test_pods_cannot_be_reached_from_outside(wire: Proxy) -> None:
     assert {each.detail for each in states} == {
         "no answer at the pod's address 127.0.0.4: addresses of pods lead nowhere from outside of the cluster"
     }
-    assert monotonic() - begun < SECONDS * 1.5
+    assert monotonic() - begun < SECONDS * 1.9
     assert client.requests == 0
 
 

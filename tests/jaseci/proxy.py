@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
@@ -85,7 +86,14 @@ class Proxy:
     `requests` has what came in, in order, written before anything is done with it.
     """
 
-    def __init__(self, upstream: str | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        upstream: str | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.upstream = upstream
         self.requests: list[Request] = []
         self._rules: dict[str, _Rule] = {}
@@ -93,8 +101,10 @@ class Proxy:
         self._lock = threading.Lock()
         self._released = threading.Event()
         self._server = _Server(self, host, port)
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = int(self._server.server_address[1])
-        self.url = f"http://{host}:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -201,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         # A client that gives up on a hanging answer is what these tests are about, not an error.
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, ssl.SSLError):
             super().handle()
 
     def __getattr__(self, name: str) -> Any:
