@@ -172,7 +172,7 @@ def _reconcile(
         )
         jaseci = None
         if settings.jaseci and not options.dry_run:
-            jaseci = stack.enter_context(_open_jaseci(settings.jaseci, invocation.root))
+            jaseci = stack.enter_context(open_jaseci(settings.jaseci, invocation.root))
         doors = Doors(
             cluster=cluster,
             history=repository,
@@ -217,7 +217,7 @@ def open_cluster(
 
 
 @contextmanager
-def _open_jaseci(settings: "JaseciSettings", root: Path) -> "Iterator[Jaseci | BrokenJaseci]":
+def open_jaseci(settings: "JaseciSettings", root: Path) -> "Iterator[Jaseci | BrokenJaseci]":
     """The Jaseci server; without usable credentials one that knows nothing: objects are applied all the same."""
     from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
 

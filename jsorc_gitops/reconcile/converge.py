@@ -89,7 +89,7 @@ def _plan(run: Pass) -> _Plan:
     run = leave_out_paused(run, ledger)
     doubts = check_repository(run, state)
     consents = find_consents(run, state)
-    manifests = _select_manifests(run.tree)
+    manifests = select_manifests(run.tree)
     observed = observe_tree(run.cluster, manifests, state, tree=run.tree.name)
     steps = _plan_objects(run, manifests, state, observed)
     audits = is_due(state.audited, every=run.options.audit_every, now=run.doors.clock.now())
@@ -221,7 +221,7 @@ def _acquire_lease(run: Pass) -> list[ObjectResult]:
     return []
 
 
-def _select_manifests(tree: Tree) -> list[Manifest]:
+def select_manifests(tree: Tree) -> list[Manifest]:
     """What this pass applies: services that are kept alive, every record, and what belongs to the tree."""
     return [
         each
