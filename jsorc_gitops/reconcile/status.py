@@ -10,13 +10,12 @@ from jsorc_gitops.model.objects import Body, Manifest, ObjectRef
 from jsorc_gitops.model.policy import DEFAULT
 from jsorc_gitops.model.services import Way
 from jsorc_gitops.model.tree import Tree
-from jsorc_gitops.reconcile.converge import select_manifests
 from jsorc_gitops.reconcile.guards import check_cluster, is_foreign_namespace
 from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.inventory import State, compute_applyset_id, state_name
 from jsorc_gitops.reconcile.judge import judge_health
 from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Pause, ledger_name, parse_ledger
-from jsorc_gitops.reconcile.observe import Observation, observe_tree
+from jsorc_gitops.reconcile.observe import Observation, observe_tree, select_manifests
 from jsorc_gitops.reconcile.plan import plan_object
 from jsorc_gitops.reconcile.plan_prune import plan_removal
 from jsorc_gitops.reconcile.ports import Doors, Options, Pass
