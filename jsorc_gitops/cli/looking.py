@@ -4,10 +4,10 @@ import gc
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -45,13 +45,15 @@ class PromptJaseci:
         self.requests = 0
 
     def get_states(self, targets: Sequence[Target]) -> list[Answer]:
-        answers: list[Answer] = []
-        asking = Thread(target=lambda: answers.extend(self._door.get_states(targets)), daemon=True)
-        asking.start()
-        asking.join(self._seconds)
-        self.requests = self._door.requests
-        late = Answer(state=ServiceState.UNKNOWN, detail=f"Jaseci did not answer within {self._seconds:g} s")
-        return answers or [late] * len(targets)
+        # Not waited for at the end: who hangs may hang on.
+        asking = ThreadPoolExecutor(1).submit(self._door.get_states, targets)
+        try:
+            return asking.result(self._seconds)
+        except TimeoutError:
+            late = f"Jaseci did not answer within {self._seconds:g} s"
+            return [Answer(state=ServiceState.UNKNOWN, detail=late)] * len(targets)
+        finally:
+            self.requests = self._door.requests
 
     def reset_services(self, targets: Sequence[Target]) -> list[str]:
         return ["jsorc status resets nothing"] * len(targets)

@@ -125,7 +125,6 @@ def read_status(
     healths, unseen = _judge_health(run, observed)
     objects = [*_judge_objects(run, state, observed, healths), *_judge_removals(run, state, observed)]
     found = _judge_services(run, ledger, objects, now)
-    unread = [f"{each.ref}: {each.reason}" for each in objects if each.standing is Standing.UNREAD]
     return TreeStatus(
         tree=tree.name,
         namespace=run.namespace,
@@ -138,7 +137,7 @@ def read_status(
         lease=lease,
         services=tuple(found),
         warnings=() if tree.settings.enabled else ("enabled is false in jsorc.yaml: a pass does nothing",),
-        errors=(*unseen, *unread),
+        errors=(*unseen, *_list_unread(observed)),
         requests=run.cluster.requests,
         jaseci_requests=doors.jaseci.requests if doors.jaseci else 0,
     )
@@ -260,6 +259,14 @@ def _ask_jaseci(run: Pass) -> dict[str, Answer]:
     processes = Processes(run)
     processes.ask(asked)
     return {name: processes.find_answer(name) for name in asked}
+
+
+def _list_unread(observed: Observation) -> list[str]:
+    places = sorted(observed.unread.items())
+    return [
+        f"{kind}{f' in {namespace}' if namespace else ''} could not be read: {why}"
+        for (_, kind, namespace), why in places
+    ]
 
 
 def _count_apart(applied: str, head: str, count: CountApart) -> tuple[int, int] | None:

@@ -44,6 +44,7 @@ _STANDING_TONES = {
     Standing.UNREAD: Tone.BAD,
 }
 _HEALTH_TONES = {Status.FAILED: Tone.BAD, Status.UNKNOWN: Tone.BAD, Status.PROGRESSING: Tone.WARNING}
+_RESET_TONES = {Outcome.PENDING: Tone.WARNING, Outcome.DONE: Tone.PLAIN, Outcome.FAILED: Tone.BAD}
 _FATES = {
     Verdict.TAKE: "to be taken back",
     Verdict.YIELD: "left to it",
@@ -89,7 +90,8 @@ def format_status(status: TreeStatus, *, verbose: bool, guides: Guides) -> list[
     nodes = [_make_service(each, status.now, verbose=verbose) for each in status.services if _is_told(each)]
     lines += _lay_out(nodes, "", guides)
     lines += [TreeLine("", f"warning: {each}", Tone.WARNING) for each in status.warnings]
-    return lines + [TreeLine("", f"error: {each}", Tone.BAD) for each in status.errors]
+    lines += [TreeLine("", f"error: {each}", Tone.BAD) for each in status.errors]
+    return [*lines, TreeLine("", _summarize(status), Tone.PLAIN)]
 
 
 def _lay_out(nodes: Sequence[_Node], above: str, guides: Guides) -> Iterator[TreeLine]:
@@ -107,6 +109,20 @@ def _is_told(service: ServiceStatus) -> bool:
 def _format_head(status: TreeStatus) -> str:
     lease = _format_lease(status.lease, status.now)
     return f"{status.tree} at {status.head[:12]}, {_format_applied(status)}; {status.server}; lease {lease}"
+
+
+def _summarize(status: TreeStatus) -> str:
+    services = [each for each in status.services if each.name]
+    words = [_count(len(services), "service")]
+    failing, paused = sum(each.is_failing for each in services), sum(each.pause is not None for each in services)
+    words += [f"{failing} failing"] if failing else []
+    words += [f"{paused} paused"] if paused else []
+    words.append(_count(sum(len(each.objects) for each in status.services), "object"))
+    differing = sum(each.differing for each in status.services)
+    words += [f"{differing} not as in git"] if differing else []
+    asked = f"{status.requests} requests to Kubernetes"
+    asked += f", {status.jaseci_requests} to Jaseci" if status.jaseci_requests else ""
+    return f"{', '.join(words)} ({asked})"
 
 
 def _format_applied(status: TreeStatus) -> str:
@@ -199,7 +215,7 @@ def _make_jaseci(service: ServiceStatus, now: datetime) -> Iterator[_Node]:
     if reset.outcome:
         ago = _format_age(datetime.fromisoformat(reset.at), now)
         row = f", {reset.failures} in a row" if reset.failures > 1 else ""
-        tone = Tone.BAD if reset.outcome is Outcome.FAILED else Tone.PLAIN
+        tone = _RESET_TONES[reset.outcome]
         yield _Node(text=f"last reset {reset.outcome}{row}, {ago} ago ({reset.at}): {reset.reason}", tone=tone)
     if reset.due:
         yield _Node(text=f"to be reset: {reset.due}", tone=Tone.WARNING)

@@ -90,7 +90,8 @@ def test_before_and_after_the_first_pass(tree: Tree) -> None:
     assert re.fullmatch(
         rf"default at {head[:12]}, applied; https://127\.0\.0\.1:\d+; lease free, given back \d+ s ago", text[0]
     )
-    assert text[1:] == ["├─ tree: 1 object as in git", "└─ app: 2 objects as in git"]
+    assert text[1:3] == ["├─ tree: 1 object as in git", "└─ app: 2 objects as in git"]
+    assert re.fullmatch(r"1 service, 3 objects \(\d+ requests to Kubernetes\)", text[3])
 
 
 def test_before_the_home_namespace_is_there(tree: Tree) -> None:
@@ -285,7 +286,7 @@ def test_on_a_terminal(tree: Tree) -> None:
 
     assert terminal.finish() == 0
     assert "\x1b[2J" not in terminal.seen
-    first, *lines = terminal.seen.replace("\r\n", "\n").splitlines()
+    first, *lines, _ = terminal.seen.replace("\r\n", "\n").splitlines()
     assert re.fullmatch(r"\x1b\[1mdefault at .*; lease held by laptop-\ufffd\[2Ja .*\x1b\[0m", first)
     assert lines == [
         "├─ \x1b[1mtree: 1 object as in git\x1b[0m",
@@ -299,7 +300,7 @@ def test_a_log_without_lines(tree: Tree) -> None:
     """Where the output's encoding has none, the tree is drawn in ASCII."""
     tree.say(SETTINGS)
     done = tree.scratch.jsorc("status", env={"PYTHONIOENCODING": "latin-1"})
-    assert [each[:3] for each in done.output.splitlines()] == ["def", "|- ", "|  ", "`- ", "   ", "   "]
+    assert [each[:3] for each in done.output.splitlines()] == ["def", "|- ", "|  ", "`- ", "   ", "   ", "1 s"]
 
 
 def test_a_reader_that_has_read_enough(tree: Tree) -> None:
