@@ -14,8 +14,9 @@ from jsorc_gitops.model.policy import ApplyPolicy
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.evidence import Status
 from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome, Pause, format_ledger
+from jsorc_gitops.reconcile.ownership import Verdict
 from jsorc_gitops.reconcile.status import ServiceStatus, TreeStatus, read_status
-from jsorc_gitops.reconcile.status_fields import find_held
+from jsorc_gitops.reconcile.status_fields import NOTHING, find_held
 from jsorc_gitops.reconcile.status_json import make_document
 from jsorc_gitops.reconcile.status_lease import Holding
 from jsorc_gitops.reconcile.status_objects import Standing
@@ -182,8 +183,8 @@ def test_a_service_that_left_git(world: World) -> None:
 
 def test_a_service_that_is_not_kept_alive(world: World) -> None:
     """Its objects are neither applied nor pruned, so neither they nor Jaseci are looked at."""
-    asleep = make_tree({"redis": [WEB, MAP]}, records={"redis": {"keep_alive": False}})
-    status = read(world, asleep, C1)
+    asleep = make_tree({"redis": [WEB]}, records={"redis": {"keep_alive": False}})
+    status = read(world, asleep, C2)
     assert stand(status) == {}
     assert "state redis" not in world.log
     assert "├─ redis: not kept alive, 1 of 1 object not as in git" in tell(status)
@@ -235,13 +236,28 @@ def test_extra_fields(world: World) -> None:
     for number in range(7):
         world.cluster.edit(MAP_REF, ("data", f"more-{number}"), "x", manager="operator")
     world.cluster.edit(WEB_REF, ("metadata", "annotations"), {"a": "1"}, manager="kube-controller-manager")
-    world.cluster.edit(WEB_REF, ("status",), {"replicas": 1}, manager="somebody", subresource="status")
+    world.cluster.edit(WEB_REF, ("metadata", "labels", "b"), "2", manager="somebody", subresource="status")
     status = read(world)
     assert stand(status) == {str(WEB_REF): (Standing.APPLIED, ""), str(MAP_REF): (Standing.APPLIED, "")}
     told = [each for each in tell(status) if "extra" in each]
     names = ", ".join(f".data.more-{number} (operator)" for number in range(5))
     assert told == [f"│     └─ extra: {names} and 2 more"]
     assert status.exit_code == 0
+
+
+def test_many_extra_fields(world: World) -> None:
+    """JSON names a hundred, and counts them all."""
+    for number in range(101):
+        world.cluster.edit(MAP_REF, ("data", f"more-{number}"), "x", manager="operator")
+    [found] = [each for each in find(read(world), "redis").objects if each.ref == MAP_REF]
+    assert len(found.held.extra) == 101
+    [extra] = [
+        each["extra"]
+        for service in make_document(read(world))["services"]
+        for each in service["objects"]
+        if each["object"] == MAP_REF._asdict()
+    ]
+    assert (extra["total"], len(extra["fields"])) == (101, 100)
 
 
 def test_a_secret_is_never_shown(world: World) -> None:
@@ -279,6 +295,26 @@ def test_what_is_not_ours() -> None:
     standing, reason = stand(read(world))[str(MAP_REF)]
     assert standing is Standing.FOREIGN
     assert "its fields are set by kubectl-create" in reason
+    assert [each for each in tell(read(world)) if "held by others" in each or "extra" in each] == []
+
+
+def test_what_flux_applies(world: World) -> None:
+    """It is left alone, with who keeps it."""
+    flux = "kustomize.toolkit.fluxcd.io"
+    world.cluster.served.add((f"{flux}/v1", "Kustomization"))
+    kept = {"inventory": {"entries": [{"id": f"{HOME}_redis__ConfigMap"}]}}
+    world.cluster.put(make_body("Kustomization", "app", apiVersion=f"{flux}/v1", status=kept))
+    labels = {**MAP["metadata"]["labels"], f"{flux}/name": "app", f"{flux}/namespace": HOME}
+    world.cluster.put({**MAP, "metadata": {**MAP["metadata"], "labels": labels}}, manager="kustomize-controller")
+    status = read(world)
+    assert stand(status)[str(MAP_REF)] == (Standing.KEPT, f"Kustomization {HOME}/app applies it")
+    assert status.exit_code == 0
+
+
+def test_a_namespace_of_somebody_else(world: World) -> None:
+    """The tree needs it and it is there, which is all; nothing is to be told."""
+    home = make_body("Namespace", HOME, namespace="")
+    assert tell(read(world, make_tree({"redis": [WEB, MAP]}, shared=[home])))[1] == "├─ tree: 1 object as in git"
 
 
 def test_what_a_killed_pass_left(world: World) -> None:
@@ -360,6 +396,13 @@ def test_resets(world: World) -> None:
         "└─ task: Jaseci running, 2 objects as in git",
         f"   └─ last reset done, 21 s ago ({at}): was stopped, verified running",
     ]
+
+
+@pytest.mark.parametrize("at", ["2026-11-23T10:00:00+00:00", "2026-11-23T18:00:00+00:00"])
+def test_a_reset_that_may_be_repeated(world: World, at: str) -> None:
+    """When the time is over, or was written by a clock that went wrong, none is told."""
+    remember(world, redis=LedgerEntry(outcome=Outcome.FAILED, reason="was failed", at=at, failures=4))
+    assert find(read(world), "redis").next_reset is None
 
 
 @pytest.mark.parametrize("until", ["", "2026-11-23T13:00:00+00:00"])
@@ -479,6 +522,29 @@ def test_the_ledger_of_nobody(world: World) -> None:
     world.cluster.put(format_ledger(Ledger(), tree="default", namespace=HOME))
     remember(world, gone=LedgerEntry(outcome=Outcome.DONE, reason="r", at="2026-11-23T12:00:00+00:00"))
     assert [each.name for each in read(world).services] == ["", "redis", "task"]
+
+
+def test_scaled_replicas_that_git_does_not_set() -> None:
+    """They are the autoscaler's, though it is a part of Kubernetes."""
+    spec = {key: value for key, value in WEB["spec"].items() if key != "replicas"}
+    entry = make_entry("kube-controller-manager", {"f:spec": {"f:replicas": {}}}, subresource="scale")
+    live = make_live(WEB, own_entry({}), entry)
+    held = find_held(make_manifest({**WEB, "spec": spec}), live, ApplyPolicy(), yielded=())
+    assert [(each.path, each.subresource) for each in held.extra] == [(".spec.replicas", "scale")]
+
+
+def test_fields_that_we_share() -> None:
+    """Who says the same as git takes nothing from us."""
+    fields: Body = {"f:data": {"f:key": {}}}
+    live = make_live(MAP, own_entry(fields), make_entry("operator", fields))
+    assert find_held(make_manifest(MAP), live, ApplyPolicy(), yielded=()) == NOTHING
+
+
+def test_a_field_that_was_given_up_and_left() -> None:
+    """It is still given up when whoever it was left to does not have it any more."""
+    live = make_live(MAP, own_entry({}))
+    [field] = find_held(make_manifest(MAP), live, ApplyPolicy(), yielded=[("f:data", "f:key")]).contested
+    assert (field.path, field.manager, field.verdict) == (".data.key", "", Verdict.YIELD)
 
 
 def test_a_list_item_of_somebody_else() -> None:
