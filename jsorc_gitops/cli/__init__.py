@@ -10,6 +10,7 @@ from types import FrameType
 import click
 
 from jsorc_gitops import __version__
+from jsorc_gitops.cli.by_hand import pause, reset, resume
 from jsorc_gitops.cli.diff import diff
 from jsorc_gitops.cli.import_ import import_
 from jsorc_gitops.cli.init import init
@@ -49,6 +50,9 @@ cli.add_command(reconcile)
 cli.add_command(rbac)
 cli.add_command(diff)
 cli.add_command(status)
+cli.add_command(reset)
+cli.add_command(pause)
+cli.add_command(resume)
 
 
 def main() -> None:

@@ -3,25 +3,21 @@
 import gc
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from jsorc_gitops.cli.stdout import say_last
 from jsorc_gitops.cli.telling import STYLES
 from jsorc_gitops.cli.terminal import Progress, clean_text, wants_colour
-from jsorc_gitops.model.jaseci import Answer, ServiceState, Target
 
 if TYPE_CHECKING:
-    from jsorc_gitops.reconcile.ports import Jaseci
     from jsorc_gitops.reconcile.status import TreeStatus
 
-JASECI_SECONDS = 8.0  # for all services together; Jaseci itself needs 6 s to say that task is down
+JASECI_SECONDS = 8.0  # for a call; Jaseci itself needs 6 s to say that task is down, and a person waits here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,35 +30,6 @@ class Invocation:
     jaseci: bool
     kubeconfig: str | None
     context: str | None
-
-
-class PromptJaseci:
-    """A door to Jaseci that answers in time, and changes nothing: what has not come by then is unknown."""
-
-    def __init__(self, door: "Jaseci", *, seconds: float = JASECI_SECONDS) -> None:
-        self._door = door
-        self._seconds = seconds
-        self.requests = 0
-
-    def get_states(self, targets: Sequence[Target]) -> list[Answer]:
-        # Not waited for at the end: who hangs may hang on.
-        asking = ThreadPoolExecutor(1).submit(self._door.get_states, targets)
-        try:
-            return asking.result(self._seconds)
-        except TimeoutError:
-            late = f"Jaseci did not answer within {self._seconds:g} s"
-            return [Answer(state=ServiceState.UNKNOWN, detail=late)] * len(targets)
-        finally:
-            self.requests = self._door.requests
-
-    def reset_services(self, targets: Sequence[Target]) -> list[str]:
-        return ["jsorc status resets nothing"] * len(targets)
-
-    def get_config(self, target: Target) -> Mapping[str, Any] | str:
-        return self._door.get_config(target)
-
-    def set_config(self, target: Target, config: Mapping[str, Any]) -> str:  # noqa: ARG002
-        return "jsorc status changes nothing"
 
 
 def look(invocation: Invocation) -> "TreeStatus":
@@ -86,8 +53,8 @@ def look(invocation: Invocation) -> "TreeStatus":
             open_cluster(invocation.kubeconfig, invocation.context, read_only=True, progress=progress.tell)
         )
         jaseci = None
-        if settings.jaseci and invocation.jaseci:
-            jaseci = PromptJaseci(stack.enter_context(open_jaseci(settings.jaseci, invocation.root)))
+        if invocation.jaseci:
+            jaseci = stack.enter_context(open_jaseci(settings, invocation.root, seconds=JASECI_SECONDS))
         doors = Doors(
             cluster=cluster,
             history=repository,

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
     from jsorc_gitops.model.jaseci import Credentials
-    from jsorc_gitops.model.settings import JaseciSettings
+    from jsorc_gitops.model.settings import JaseciSettings, Settings
     from jsorc_gitops.model.tree import Tree
     from jsorc_gitops.reconcile.ports import Options
 
@@ -170,9 +170,7 @@ def _reconcile(
                 progress=progress.tell,
             )
         )
-        jaseci = None
-        if settings.jaseci and not options.dry_run:
-            jaseci = stack.enter_context(open_jaseci(settings.jaseci, invocation.root))
+        jaseci = None if options.dry_run else stack.enter_context(open_jaseci(settings, invocation.root))
         doors = Doors(
             cluster=cluster,
             history=repository,
@@ -217,27 +215,41 @@ def open_cluster(
 
 
 @contextmanager
-def open_jaseci(settings: "JaseciSettings", root: Path) -> "Iterator[Jaseci | BrokenJaseci]":
-    """The Jaseci server; without usable credentials one that knows nothing: objects are applied all the same."""
-    from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
+def open_jaseci(
+    settings: "Settings", root: Path, *, seconds: float = 0.0
+) -> "Iterator[Jaseci | BrokenJaseci | None]":
+    """Jaseci, None where there is none; one that knows nothing where its credentials cannot be used.
 
+    `seconds` is how long a call may take, 0 for as long as a pass allows.
+    """
+    from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
+    from jsorc_gitops.adapters.jaseci_wire import SECONDS
+
+    if (where := settings.jaseci) is None:
+        yield None
+        return
     try:
-        credentials = _read_credentials(settings, root)
+        credentials = _read_credentials(where, where.locate(settings.namespace), root)
     except SettingsError as error:
         yield BrokenJaseci(str(error))
         return
-    with closing(Jaseci(settings.url, credentials)) as jaseci:
+    jaseci = Jaseci(where.url, credentials, port=where.port, seconds=seconds or SECONDS)
+    try:
         yield jaseci
+    finally:
+        jaseci.close()
+        if jaseci.leftover:
+            click.echo(f"warning: {jaseci.leftover}", err=True)
 
 
-def _read_credentials(settings: "JaseciSettings", root: Path) -> "Credentials":
+def _read_credentials(settings: "JaseciSettings", url: str, root: Path) -> "Credentials":
     from jsorc_gitops.adapters.files import read_secret_file
     from jsorc_gitops.model.jaseci import parse_credentials
 
     name = settings.credentials.name
     if settings.credentials.kind == "file":
-        return parse_credentials(read_secret_file(root / name), source=name, url=settings.url)
+        return parse_credentials(read_secret_file(root / name), source=name, url=url)
     text = os.environ.get(name)
     if not text:
         raise SettingsError(f"jaseci.credentials: the variable {name} is not set")
-    return parse_credentials(text, source=f"${name}", url=settings.url)
+    return parse_credentials(text, source=f"${name}", url=url)

@@ -48,16 +48,16 @@ class TextTeller:
     def tell_report(self, report: "Report", ending: "Ending", *, quiet: bool) -> None:  # noqa: ARG002
         from jsorc_gitops.reconcile.report import format_report
 
-        _print_lines(format_report(report, quiet=quiet))
+        print_lines(format_report(report, quiet=quiet))
 
     def tell_error(self, error: "JsorcError", ending: "Ending") -> None:  # noqa: ARG002
         """What was done until then; the porch says the error, on standard error."""
         from jsorc_gitops.reconcile.report import format_body, join_reports
 
-        _print_lines(format_body(join_reports(self._parts), quiet=self._quiet))
+        print_lines(format_body(join_reports(self._parts), quiet=self._quiet))
 
 
-def _print_lines(lines: "Iterable[Line]") -> None:
+def print_lines(lines: "Iterable[Line]") -> None:
     colour = wants_colour()
     for text, tone in lines:
         click.echo(click.style(clean_text(text), **STYLES[tone]), color=colour)

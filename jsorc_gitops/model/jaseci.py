@@ -26,19 +26,19 @@ class ServiceState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A service in one process of Jaseci: that of the pod at an IP, or "" for that at the url of the settings."""
+    """A service in one Jaseci process."""
 
     name: str
-    address: str = ""
+    address: str = ""  # the IP of one pod, "" for the url of the settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What Jaseci says of a service, and why where it says why; `automated`: its own loop resets it, too."""
+    """What Jaseci says of a service, and why where it says why."""
 
     state: ServiceState
     detail: str = ""
-    automated: bool = False
+    automated: bool = False  # Jaseci's own loop resets it, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Credentials:
 
 
 def parse_credentials(text: str, *, source: str, url: str) -> Credentials:
-    """Read credentials for `url`; raise SettingsError that never shows a part of them.
+    """Read credentials for `url`, or pods (JaseciSettings.locate); raise SettingsError without a part of them.
 
     The origin stands beside the secret, so that who may change `url` in git cannot have it sent elsewhere.
     """
@@ -64,7 +64,7 @@ def parse_credentials(text: str, *, source: str, url: str) -> Credentials:
     origin = parse_origin(data["origin"])
     if origin is None or origin != parse_origin(url):
         raise SettingsError(
-            f"{source}: the credentials are for {origin or 'no origin'}, another origin than jaseci.url {url}, "
+            f"{source}: the credentials are for {origin or 'no origin'}, another origin than {url}, "
             "so they are not sent there"
         )
     rest = {key: value.strip() for key, value in data.items() if key != "origin"}

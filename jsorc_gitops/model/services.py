@@ -49,6 +49,7 @@ class ServiceDefinition:
     jaseci_name: str
     watch: tuple[str, ...] | None
     depends_on: tuple[str, ...]
+    applies_config: bool = False
     namespace: str = AS_WRITTEN
     plain_secrets: bool = False
     python: str = ""
@@ -66,7 +67,10 @@ class BuiltDefinition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRecord:
-    """All that `jsorc reconcile` knows of a service. `workloads` are judged, `watch` decides on resets."""
+    """All that `jsorc reconcile` knows of a service. `workloads` are judged, `watch` decides on resets.
+
+    `config` is what Jaseci's own is compared with, and merged into that where `applies_config` says so.
+    """
 
     name: str
     keep_alive: bool
@@ -76,6 +80,7 @@ class ServiceRecord:
     depends_on: tuple[str, ...]
     workloads: tuple[ObjectRef, ...]
     watch: tuple[ObjectRef, ...]
+    applies_config: bool = False
     policy: ApplyPolicy = field(default_factory=ApplyPolicy)
 
 
@@ -99,7 +104,7 @@ def parse_definition(
     reset = fields.below("reset")
     via: Way = "jaseci"
     if reset:
-        reset.allow(("via", "name", "watch"))
+        reset.allow(("via", "name", "watch", "config"))
         match reset.text("via", "jaseci"):
             case "jaseci" | "rollout" | "none" as via:
                 pass
@@ -121,6 +126,7 @@ def parse_definition(
         policy=parse_policy(fields),
         via=via,
         jaseci_name=reset.text("name", files.name) if reset else files.name,
+        applies_config=_parse_config_mode(reset) if reset else False,
         watch=reset.texts("watch") if reset else None,
         depends_on=depends_on,
     )
@@ -136,6 +142,22 @@ def merge_values(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
+def find_secret_ref(value: Any) -> tuple[str, str] | None:
+    """(name, key) where a value of a config refers to that of a Secret, as an environment variable does."""
+    match value:
+        case {"valueFrom": {"secretKeyRef": {"name": str(name), "key": str(key), **other}, **more}, **most}:
+            return None if other or more or most else (name, key)
+    return None
+
+
+def list_secret_refs(value: Any) -> list[tuple[str, str]]:
+    """Every reference in a config."""
+    if found := find_secret_ref(value):
+        return [found]
+    below = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return [found for each in below for found in list_secret_refs(each)]
+
+
 def format_record(record: ServiceRecord) -> str:
     """The record as the JSON text that stands in its ConfigMap."""
     data = {
@@ -147,6 +169,7 @@ def format_record(record: ServiceRecord) -> str:
             "via": record.via,
             "name": record.jaseci_name,
             "watch": [_format_ref(ref) for ref in record.watch],
+            **({"config": "apply"} if record.applies_config else {}),
         },
         "dependsOn": list(record.depends_on),
         "workloads": [_format_ref(ref) for ref in record.workloads],
@@ -174,6 +197,7 @@ def parse_record(text: str, *, where: str) -> ServiceRecord:
             depends_on=tuple(data["dependsOn"]),
             workloads=tuple(ObjectRef(**ref) for ref in data["workloads"]),
             watch=tuple(ObjectRef(**ref) for ref in reset["watch"]),
+            applies_config=reset.get("config") == "apply",
             policy=read_policy(data),
         )
     except (ValueError, KeyError, TypeError) as error:
@@ -194,6 +218,13 @@ def _parse_policy(fields: Fields) -> str:
     if not DNS_LABEL.match(policy):
         fields.fail(f"must be {AS_WRITTEN}, {HOME} or the name of a namespace, not {policy!r}", "namespace")
     return policy
+
+
+def _parse_config_mode(reset: Fields) -> bool:
+    word = reset.text("config", "report")
+    if word not in {"report", "apply"}:
+        reset.fail(f"must be report or apply, not {word!r}", "config")
+    return word == "apply"
 
 
 def _parse_plain_secrets(fields: Fields) -> bool:

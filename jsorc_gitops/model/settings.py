@@ -13,6 +13,8 @@ from jsorc_gitops.model.yaml import Document, parse_documents
 # A DNS label (RFC 1123), what Kubernetes takes for the name of a namespace.
 DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 
+_PODS = "pods://"
+
 # Labels as kubectl -l has them, but for sets: key=value, key!=value, key, !key.
 _SELECTOR = re.compile(r"!?[\w./-]+(!?==?[\w.-]*)?(,!?[\w./-]+(!?==?[\w.-]*)?)*\Z", re.ASCII)
 
@@ -57,6 +59,10 @@ class JaseciSettings:
     selector: str = ""
     port: int = 0
     namespace: str = ""
+
+    def locate(self, home: str) -> str:
+        """Where the credentials go: the url, or pods://NAMESPACE/SELECTOR:PORT."""
+        return self.url or f"{_PODS}{self.namespace or home}/{self.selector}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +153,12 @@ def format_settings(settings: Settings) -> dict[str, Any]:
 
 
 def parse_origin(url: str) -> str | None:
-    """'HTTP://Host:80/x' → 'http://host:80', with the port always there; None where it is no http(s) URL."""
+    """'HTTP://Host:80/x' → 'http://host:80', with the port always there; None where it is no http(s) URL.
+
+    What JaseciSettings.locate says of pods is its own origin.
+    """
+    if url.startswith(_PODS):
+        return url
     try:
         parts = urlsplit(url)
         usual = {"http": 80, "https": 443}[parts.scheme]
@@ -222,6 +233,8 @@ def _parse_jaseci(fields: Fields | None) -> JaseciSettings | None:
         return None
     fields.allow(("url", "selector", "port", "namespace", "credentials"))
     reference = _parse_reference(fields)
+    if not {"selector", "url"} & fields.mapping.keys():
+        fields.fail("is missing; say url, or selector and port", "url")
     if "selector" not in fields.mapping:
         for key in ("port", "namespace"):
             if key in fields.mapping:
@@ -240,7 +253,7 @@ def _parse_jaseci(fields: Fields | None) -> JaseciSettings | None:
 def _parse_url(fields: Fields) -> str:
     url = fields.text("url").rstrip("/")
     parts = urlsplit(url)
-    if parse_origin(url) is None or parts.query or parts.fragment:
+    if url.startswith(_PODS) or parse_origin(url) is None or parts.query or parts.fragment:
         fields.fail(f"{url!r} is no http:// or https:// URL", "url")
     if parts.username or parts.password:
         fields.fail("credentials do not belong into a URL; use jaseci.credentials", "url")

@@ -157,7 +157,7 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
     audited = plan.audits and mended
     write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=audited)
     judged = _judge(run, plan, results, prune)
-    return replace(judged, objects=tuple(results), warnings=plan.warnings)
+    return replace(judged, objects=tuple(results), warnings=(*plan.warnings, *judged.warnings))
 
 
 def _judge(run: Pass, plan: _Plan, results: Sequence[ObjectResult], prune: PrunePlan) -> Report:
@@ -178,11 +178,10 @@ def _judge(run: Pass, plan: _Plan, results: Sequence[ObjectResult], prune: Prune
     )
     run.doors.tell(report)
     broken = {each.service for each in bad}
-    services, unwritten = reset_services(run, plan.ledger, healths, evidence, broken=broken)
-    paused = tell_paused(run)
-    last = Report(revision=run.revision, services=(*services, *paused), errors=tuple(unwritten))
-    run.doors.tell(replace(last, services=paused))
-    return join_reports([report, last])
+    resets = reset_services(run, plan.ledger, healths, evidence, broken=broken)
+    paused = Report(revision=run.revision, services=tell_paused(run))
+    run.doors.tell(paused)
+    return join_reports([report, resets, paused])
 
 
 def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observed: Observation) -> list[Step]:

@@ -42,8 +42,13 @@ def make_events(report: Report, *, quiet: bool) -> Iterator[Event]:
             }
     for each in report.services:
         if not quiet or not each.is_calm:
-            verdict = each.verdict.value
-            yield {"event": "jaseci", "service": each.service, "verdict": verdict, "reason": each.reason}
+            yield {
+                "event": "jaseci",
+                "service": each.service,
+                "verdict": each.verdict.value,
+                "reason": each.reason,
+                "note": each.note,
+            }
     yield from (make_message("error", each) for each in report.errors)
 
 

@@ -1,6 +1,7 @@
 """Asks and resets services in every process of Jaseci: a call reaches one, and each has services of its own."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from jsorc_gitops.model.jaseci import Answer, ServiceState, Target
 from jsorc_gitops.reconcile.ports import Jaseci, Pass
@@ -37,6 +38,18 @@ class Processes:
         if self._replicas and self._replicas.problem:
             return Answer(state=ServiceState.UNKNOWN, detail=self._replicas.problem)
         return combine_answers(self._answers[name])
+
+    def get_configs(self, names: Sequence[str]) -> dict[str, Mapping[str, Any] | str]:
+        """What Jaseci has stored of each service, or why that is not known; all processes share it."""
+        if not names or not self._replicas or self._replicas.problem:
+            return {}
+        pairs = [(name, self._replicas.addresses[0]) for name in names]
+        return dict(zip(names, self._door.get_configs(self._make_targets(pairs)), strict=True))
+
+    def set_config(self, name: str, config: Mapping[str, Any]) -> str:
+        """Store the whole config of a service; "" or why Jaseci would not."""
+        (target,) = self._make_targets([(name, next(iter(self._answers[name])))])
+        return self._door.set_config(target, config)
 
     def reset(self, names: Collection[str], *, everywhere: Collection[str]) -> dict[str, str]:
         """Reset services where they do not run, or `everywhere`, and ask how they are then.

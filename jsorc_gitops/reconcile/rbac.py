@@ -12,8 +12,10 @@ from typing import Any
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Manifest
+from jsorc_gitops.model.services import list_secret_refs
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.guards import is_needed_namespace
+from jsorc_gitops.reconcile.replicas import find_service
 
 _RBAC = "rbac.authorization.k8s.io"
 _VERBS = ("bind", "get", "list", "create", "update", "patch", "delete")  # the order they are written in
@@ -45,6 +47,8 @@ def compute_rules(tree: Tree, find: FindResource) -> dict[str, list[dict[str, An
     for record in tree.records.values():
         for ref in record.workloads:
             rules[ref.namespace].add(Rule("", "pods", "", "list"))
+    for place, rule in _list_jaseci(tree):
+        rules[place].add(rule)
     if tree.settings.cluster:
         rules[""].add(Rule("", "namespaces", "kube-system", "get"))
     defined = dict(_find_defined(tree.manifests.values()))
@@ -57,6 +61,20 @@ def compute_rules(tree: Tree, find: FindResource) -> dict[str, list[dict[str, An
         if each.ref.group == _RBAC and each.ref.kind in {"Role", "ClusterRole"}:
             raw[place] += each.body.get("rules") or ()
     return {place: [*_merge(rules[place]), *map(dict, raw[place])] for place in sorted({*rules, *raw})}
+
+
+def _list_jaseci(tree: Tree) -> Iterator[tuple[str, Rule]]:
+    """What the resets of Jaseci's services need: its pods, and the Secrets that configs refer to."""
+    home, jaseci = tree.settings.namespace, tree.settings.jaseci
+    if jaseci is None:
+        return
+    if jaseci.selector:
+        yield jaseci.namespace or home, Rule("", "pods", "", "list")
+    elif namespace := find_service(jaseci.url, home=home)[1]:
+        yield namespace, Rule("discovery.k8s.io", "endpointslices", "", "list")
+    for record in tree.records.values():
+        for name, _ in list_secret_refs(record.config):
+            yield home, Rule("", "secrets", name, "get")
 
 
 def make_roles(

@@ -34,7 +34,7 @@ def find_replicas(run: Pass, settings: JaseciSettings) -> Replicas:
     """Every process of Jaseci, as far as the settings say how to reach it."""
     if settings.selector:
         return _find_pods(run, settings)
-    name, namespace = _find_service(settings.url, home=run.namespace)
+    name, namespace = find_service(settings.url, home=run.namespace)
     if not name:
         return Replicas(addresses=("",))
     (slices,) = run.cluster.list_objects([_SLICES], selector=f"{_OF_SERVICE}={name}", namespaces=[namespace])
@@ -78,7 +78,7 @@ def _find_pods(run: Pass, settings: JaseciSettings) -> Replicas:
     return Replicas(addresses=tuple(ready), problem="" if ready else f"none of {what} is ready")
 
 
-def _find_service(url: str, *, home: str) -> tuple[str, str]:
+def find_service(url: str, *, home: str) -> tuple[str, str]:
     """(name, namespace) of the Service that a URL within the cluster leads to; empty where it is none."""
     parts: Sequence[str] = (urlsplit(url).hostname or "").split(".")
     if parts[-1].isdecimal() or ":" in parts[0]:

@@ -248,6 +248,8 @@ def _format_verdicts(report: Report, *, quiet: bool) -> Iterator[Line]:
             changed = Tone.CHANGED if each.verdict is Verdict.RESET else Tone.PLAIN
             reason = f", {each.reason}" if each.reason else ""
             yield Line(f"Jaseci: {each.verdict}{reason}", Tone.BAD if each.is_bad else changed)
+            if each.note:
+                yield Line(f"  {each.note}", Tone.WARNING)
 
 
 def _summarize(report: Report, *, quiet: bool) -> str:

@@ -41,6 +41,7 @@ class ServiceVerdict:
     service: str
     verdict: Verdict
     reason: str = ""
+    note: str = ""  # what is to be known besides, whatever the verdict
 
     @property
     def is_bad(self) -> bool:
@@ -49,7 +50,7 @@ class ServiceVerdict:
     @property
     def is_calm(self) -> bool:
         """Whether it is as it should be, and was before."""
-        return self.verdict in {Verdict.RUNNING, Verdict.DISABLED, Verdict.PAUSED}
+        return not self.note and self.verdict in {Verdict.RUNNING, Verdict.DISABLED, Verdict.PAUSED}
 
 
 def make_order(records: Mapping[str, ServiceRecord]) -> "TopologicalSorter[str]":
@@ -198,7 +199,8 @@ def judge_reset(record: ServiceRecord, was: str, refusal: str, after: Answer | N
     """The verdict on a reset, from the state read back after it; `refusal` is why Jaseci did not do it."""
     if refusal or after is None:
         return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=f"{was}; {refusal}")
-    if after.state is ServiceState.RUNNING:
-        return ServiceVerdict(service=record.name, verdict=Verdict.RESET, reason=f"{was}, verified running")
+    # Its config may say so.
+    if after.state in {ServiceState.RUNNING, ServiceState.DISABLED}:
+        return ServiceVerdict(service=record.name, verdict=Verdict.RESET, reason=f"{was}, verified {after.state}")
     now = f"is {after.state} after the reset" + (f": {after.detail}" if after.detail else "")
     return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=f"{was}, {now}")

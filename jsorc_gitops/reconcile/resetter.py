@@ -4,8 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.jaseci import Answer, ServiceState
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.model.services import ServiceRecord
+from jsorc_gitops.reconcile.configs import Configs
 from jsorc_gitops.reconcile.evidence import Evidence
 from jsorc_gitops.reconcile.health import Health, select_pods
 from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome
@@ -35,16 +37,16 @@ from jsorc_gitops.reconcile.rollouts import see_workload
 
 def reset_services(
     run: Pass, ledger: Ledger, healths: Mapping[ObjectRef, Health], evidence: Evidence, *, broken: Collection[str]
-) -> tuple[list[ServiceVerdict], list[str]]:
+) -> Report:
     """Ask about each service whose pods are ready, and reset those that do not run or whose pods are others.
 
     `broken` are services with objects that could not be applied: they are not touched. Returns the verdicts, and
-    errors about no single service. Raises TreeError.
+    what is to be known besides. Raises TreeError.
     """
     records = run.tree.records
     resettable = list_resettable(records, jaseci=run.doors.jaseci is not None)
     if not resettable:
-        return [], []
+        return Report(revision=run.revision)
     order = make_order(records)
     waiting = {name: _check_pods(each, healths, broken) for name, each in records.items() if each.keep_alive}
     watched = {
@@ -60,7 +62,7 @@ def reset_services(
         wave = order.get_ready()
         resets.settle([name for name in wave if name in ready])
         order.done(*wave)
-    return [resets.verdicts[name] for name in sorted(resettable)], resets.end()
+    return resets.end()
 
 
 def _check_pods(
@@ -95,7 +97,9 @@ class _Resets:
         self._ledger = ledger
         self._entries = dict(ledger.entries)
         self._unwritten = ""
+        self._warnings: list[str] = []
         self._processes = Processes(run)
+        self._configs = Configs(run, self._processes)
         self._others: dict[str, ServiceVerdict] = {}  # of Jaseci, not ours to reset, and others depend on them
         self._reset: set[str] = set()
 
@@ -109,6 +113,7 @@ class _Resets:
         }
         asked = [name for name in (*ready, *sorted(others)) if self._records[name].via == "jaseci"]
         self._processes.ask({name: self._records[name].jaseci_name for name in asked})
+        self._configs.compare([name for name in ready if self._records[name].config])
         for name in others:
             answer = self._processes.find_answer(name)
             failed = ServiceVerdict(service=name, verdict=Verdict.FAILED, reason=answer.detail)
@@ -132,10 +137,16 @@ class _Resets:
         self._tell(made.values())
         self.verdicts |= made
 
-    def end(self) -> list[str]:
-        """Write what is not yet written; what could not be."""
+    def end(self) -> Report:
+        """Write what is not yet written; all that became of the services."""
         self._write()
-        return [f"the ledger could not be kept: {self._unwritten}"] if self._unwritten else []
+        last = Report(
+            revision=self._run.revision,
+            warnings=tuple(self._warnings),
+            errors=(f"the ledger could not be kept: {self._unwritten}",) if self._unwritten else (),
+        )
+        self._run.doors.tell(last)
+        return replace(last, services=tuple(self.verdicts[name] for name in sorted(self.verdicts)))
 
     def _decide(self, record: ServiceRecord) -> ServiceVerdict | str:
         """The verdict, or why the service is to be reset now."""
@@ -155,15 +166,31 @@ class _Resets:
 
     def _decide_reset(self, record: ServiceRecord, entry: LedgerEntry) -> ServiceVerdict | str:
         answer = self._processes.find_answer(record.name)
+        entry = self._note_automated(record, answer, entry)
+        if change := self._configs.find_change(record):
+            return tell_before(answer, change)
         verdict = judge_answer(record, answer, due=entry.due)
         if verdict is None:
             return tell_before(answer, entry.due)
+        verdict = replace(verdict, note=self._configs.find_note(record))
         if verdict.verdict is Verdict.RUNNING and entry.outcome is Outcome.PENDING:
             self._finish(record.name, f"{entry.reason}, found running by a later pass")
         elif verdict.verdict is Verdict.DISABLED and entry.due:
             # Once it is enabled it starts anew.
             self._entries[record.name] = replace(entry, due="")
         return verdict
+
+    def _note_automated(self, record: ServiceRecord, answer: Answer, entry: LedgerEntry) -> LedgerEntry:
+        """Tell once that Jaseci resets a service, too."""
+        if answer.state is ServiceState.UNKNOWN or answer.automated == entry.automated:
+            return entry
+        if answer.automated:
+            self._warnings.append(
+                f"Jaseci itself resets {record.jaseci_name}, too (automated: true): say config: "
+                "{automated: false} and reset: {config: apply} in its service.yaml"
+            )
+        self._entries[record.name] = noted = replace(entry, automated=answer.automated)
+        return noted
 
     def _decide_restart(self, record: ServiceRecord, entry: LedgerEntry) -> ServiceVerdict | str:
         if is_restarted(record, entry, self._live):
@@ -179,7 +206,10 @@ class _Resets:
         """Reset services side by side, by why each is."""
         at = self._run.doors.clock.now().isoformat(timespec="seconds")
         for name, reason in pending.items():
-            self._entries[name] = replace(self._find(name), outcome=Outcome.PENDING, reason=reason, at=at)
+            entry = self._find(name)
+            # A config that is stored takes effect at a reset, also when this pass does not live to see it.
+            due = entry.due or self._configs.find_change(self._records[name])
+            self._entries[name] = replace(entry, outcome=Outcome.PENDING, reason=reason, at=at, due=due)
         if not self._write():
             reason = f"the ledger could not be kept: {self._unwritten}"
             self._entries = dict(self._ledger.entries)
@@ -187,7 +217,9 @@ class _Resets:
         self._reset |= pending.keys()
         restarts = [name for name in pending if self._records[name].via == "rollout"]
         calls = [name for name in pending if name not in restarts]
-        refusals = self._processes.reset(calls, everywhere={name for name in calls if self._find(name).due})
+        refusals = {name: why for name in calls if (why := self._configs.apply_change(self._records[name]))}
+        stored = [name for name in calls if name not in refusals]
+        refusals |= self._processes.reset(stored, everywhere={name for name in stored if self._find(name).due})
         made = {}
         for name in calls:
             refusal = refusals[name]

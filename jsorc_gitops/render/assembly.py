@@ -20,6 +20,7 @@ from jsorc_gitops.render.namespaces import (
 )
 from jsorc_gitops.render.placeholders import resolve_placeholders
 from jsorc_gitops.render.python import PythonDefinitions, render_python
+from jsorc_gitops.render.secrets import check_config
 from jsorc_gitops.render.templates import VALUES, Filled, TemplateRenderer
 
 _T = TypeVar("_T")
@@ -179,6 +180,7 @@ def _build_services(
         with collector:
             manifests, config = render_python(definition, services[name], python)
             raw[name] = [*raw.get(name, ()), *manifests]
+            check_config(name, config, allowed=definition.plain_secrets)
             built[name] = replace(definition, config=config)
     return built, raw
 
@@ -231,6 +233,7 @@ def _make_record(
         depends_on=definition.depends_on,
         workloads=workloads,
         watch=watch,
+        applies_config=definition.applies_config,
         policy=definition.policy,
     )
 

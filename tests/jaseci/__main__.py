@@ -1,4 +1,4 @@
-"""`python -m tests.jaseci install` builds what the tests and the demo start, and says how far it is."""
+"""`python -m tests.jaseci install` builds what the tests and the demo start; `record` asks an older Jaseci."""
 
 import sys
 
@@ -7,16 +7,21 @@ from tests.machine import SetupError, say
 
 
 def main(arguments: list[str]) -> int:
-    """0 when installed, 1 with one line on SetupError, 2 on wrong usage."""
-    if arguments != ["install"]:
-        say("usage: python -m tests.jaseci install")
-        return 2
+    """0 when done, 1 with one line on SetupError, 2 on wrong usage."""
     try:
-        installation = install()
+        match arguments:
+            case ["install"]:
+                say(f"Jaseci is installed: {install().jsserv}")
+            case ["record", version]:
+                from tests.jaseci.recording import record
+
+                record(version)
+            case _:
+                say("usage: python -m tests.jaseci install | record VERSION")
+                return 2
     except SetupError as failed:
         say(f"error: {failed}")
         return 1
-    say(f"Jaseci is installed: {installation.jsserv}")
     return 0
 
 

@@ -41,6 +41,7 @@ class Installation:
     jsserv: Path
     database: Path
     home: Path
+    version: str = VERSION
 
 
 def install() -> Installation:
@@ -153,14 +154,19 @@ def build(folder: Path, *, python: Interpreter) -> None:
         [*pip, f"jaseci=={VERSION}", f"jaseci-serv=={VERSION}", "django-allauth"], log=log, env=installer_env()
     )
     say("preparing Jaseci's database")
-    env = server_env(home) | {
+    prepare_database(folder / "venv/bin/jsserv", folder, log=log)
+    say(f"Jaseci {VERSION} is ready after {time.monotonic() - begun:.0f} s")
+
+
+def prepare_database(jsserv: Path, folder: Path, *, log: Path) -> None:
+    """Make mydatabase in `folder`, where home/ is, with one superuser."""
+    env = server_env(folder / "home") | {
         "DJANGO_SUPERUSER_EMAIL": ADMIN_EMAIL,
         "DJANGO_SUPERUSER_PASSWORD": ADMIN_PASSWORD,
     }
     # The packages come without migrations of their own tables, hence the first command.
     for words in ("makemigrations base", "migrate", "createsuperuser --noinput"):
-        run_logged([folder / "venv/bin/jsserv", *words.split()], log=log, env=env, cwd=folder)
-    say(f"Jaseci {VERSION} is ready after {time.monotonic() - begun:.0f} s")
+        run_logged([jsserv, *words.split()], log=log, env=env, cwd=folder)
 
 
 def installer_env() -> dict[str, str]:

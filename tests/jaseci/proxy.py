@@ -3,6 +3,7 @@
 import http.client
 import json
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
@@ -36,6 +37,7 @@ class Reply:
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    cookies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,15 @@ class Cut:
     forward: bool = False
 
 
-Fault = Reply | Delay | Cut
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drip:
+    """Fault: after the raw bytes `sent` comes one more of `each` every 20 ms, until the client goes."""
+
+    sent: bytes = b""
+    each: bytes = b"x"
+
+
+Fault = Reply | Delay | Cut | Drip
 Decide = Callable[[Request], Fault | None]
 
 
@@ -69,21 +79,32 @@ def redirect(url: str, *, status: int = 307) -> Reply:
 
 
 class Proxy:
-    """Listens from its making until `stop`; forwards to the origin `upstream`, without one answers 404.
+    """Listens from its making until `stop`, at a free port of 127.0.0.1 unless told where.
+
+    Forwards to the origin `upstream`, without one answers 404.
 
     `requests` has what came in, in order, written before anything is done with it.
     """
 
-    def __init__(self, upstream: str | None = None) -> None:
+    def __init__(
+        self,
+        upstream: str | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.upstream = upstream
         self.requests: list[Request] = []
         self._rules: dict[str, _Rule] = {}
         self._stopped = False
         self._lock = threading.Lock()
         self._released = threading.Event()
-        self._server = _Server(self)
+        self._server = _Server(self, host, port)
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = int(self._server.server_address[1])
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -154,17 +175,20 @@ class Proxy:
                 body = answer.read()
             except (OSError, http.client.HTTPException):
                 return Reply(status=502)
-            kept = {name: value for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP}
-            return Reply(status=answer.status, body=body, headers=kept)
+            left = {*HOP_BY_HOP, "set-cookie"}
+            kept = {name: value for name, value in answer.getheaders() if name.lower() not in left}
+            cookies = tuple(answer.headers.get_all("Set-Cookie", ()))
+            return Reply(status=answer.status, body=body, headers=kept, cookies=cookies)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 10  # as Django's, which Jaseci runs on
 
-    def __init__(self, proxy: Proxy) -> None:
+    def __init__(self, proxy: Proxy, host: str, port: int) -> None:
         self.proxy = proxy
         self._connections: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__((host, port), _Handler)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._connections.add(request)
@@ -187,7 +211,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle(self) -> None:
         # A client that gives up on a hanging answer is what these tests are about, not an error.
-        with suppress(ConnectionError):
+        with suppress(ConnectionError, ssl.SSLError):
             super().handle()
 
     def __getattr__(self, name: str) -> Any:
@@ -209,6 +233,11 @@ class _Handler(BaseHTTPRequestHandler):
         fault = proxy.take_fault(request)
         if isinstance(fault, Delay) and not proxy.hold(fault.seconds):
             fault = Cut()
+        if isinstance(fault, Drip):
+            self.wfile.write(fault.sent)
+            while proxy.hold(0.02):
+                self.wfile.write(fault.each)
+            fault = Cut()
         if isinstance(fault, Cut):
             if fault.forward:
                 proxy.forward(request)
@@ -221,6 +250,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
+        for cookie in reply.cookies:
+            self.send_header("Set-Cookie", cookie)
         self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
         self.wfile.write(reply.body)

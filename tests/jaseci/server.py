@@ -11,7 +11,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from tests.jaseci.install import ADMIN_EMAIL, ADMIN_PASSWORD, install, server_env
+from tests.jaseci.install import (
+    ADMIN_EMAIL,
+    ADMIN_PASSWORD,
+    VERSION,
+    Installation,
+    install,
+    server_env,
+)
 from tests.machine import Server, SetupError, free_ports
 from tests.waiting import wait_until
 
@@ -58,26 +65,32 @@ class Jaseci:
     email = ADMIN_EMAIL
     password = ADMIN_PASSWORD
 
-    def __init__(self, server: Server, *, folder: Path, port: int, redis_port: int) -> None:
+    def __init__(self, server: Server, *, folder: Path, port: int, redis_port: int, host: str = HOST) -> None:
         self._server = server
         self.folder = folder
         self.port = port
         self.redis_port = redis_port
-        self.url = f"http://{HOST}:{port}"
+        self.host = host
+        self.url = f"http://{host}:{port}"
 
     @classmethod
-    def start(cls, folder: Path, *, redis_port: int, port: int | None = None) -> "Jaseci":
-        """Start with a fresh database in `folder`; return once its JsOrc runs (about 3 s).
+    def start(
+        cls,
+        folder: Path,
+        *,
+        redis_port: int,
+        port: int | None = None,
+        host: str = HOST,
+        installation: Installation | None = None,
+    ) -> "Jaseci":
+        """Start with the database in `folder`, a fresh one where none is; return once JsOrc runs (about 3 s).
 
         No Redis need listen at `redis_port`. Raises SetupError, with the end of the log, when the
         server does not come up, or what is missing on this machine.
         """
-        installation = install()
+        installation = installation or install()
         port = port or free_ports(1)[0]
-        folder.mkdir(parents=True, exist_ok=True)
-        database = folder / "mydatabase"
-        shutil.copyfile(installation.database, database)
-        store_configs(database, redis_port=redis_port)
+        make_database(folder, installation, redis_port=redis_port)
         env = server_env(installation.home) | {
             "REDIS_HOST": HOST,
             "REDIS_PORT": str(redis_port),
@@ -86,13 +99,13 @@ class Jaseci:
             # main thread for its alarms, so --noreload will not do.
             "RUN_MAIN": "true",
         }
-        log = folder / "server.log"
+        log = folder / f"server-{host}.log"
         # Celery's warm shutdown takes 2 s, and 10 when it meets a worker that has just been forked;
         # nothing in here is worth it.
-        command: list[str | Path] = [installation.jsserv, "runserver", f"{HOST}:{port}"]
+        command: list[str | Path] = [installation.jsserv, "runserver", f"{host}:{port}"]
         server = Server(command, log=log, env=env, cwd=folder, grace=0)
-        jaseci = cls(server, folder=folder, port=port, redis_port=redis_port)
-        await_ready(server, jaseci.is_healthy)
+        jaseci = cls(server, folder=folder, port=port, redis_port=redis_port, host=host)
+        await_ready(server, jaseci.is_healthy if installation.version == VERSION else jaseci.answers)
         return jaseci
 
     def stop(self) -> None:
@@ -132,6 +145,13 @@ class Jaseci:
         except OSError:
             return False
 
+    def answers(self) -> bool:
+        """Whether it serves; before 1.4.2.5 none tells more."""
+        try:
+            return self._call("GET", "/user/token/", seconds=5)[0] == http.HTTPStatus.METHOD_NOT_ALLOWED
+        except OSError:
+            return False
+
     def _call(
         self,
         method: str,
@@ -145,7 +165,7 @@ class Jaseci:
         if token:
             headers["Authorization"] = f"token {token}"
         content = None if body is None else json.dumps(body)
-        with closing(http.client.HTTPConnection(HOST, self.port, timeout=seconds)) as connection:
+        with closing(http.client.HTTPConnection(self.host, self.port, timeout=seconds)) as connection:
             connection.request(method, path, content, headers)
             answer = connection.getresponse()
             text = answer.read()
@@ -169,6 +189,18 @@ def await_ready(server: Server, ready: Callable[[], bool]) -> None:
             tail = "\n".join(server.log.read_text(errors="replace").splitlines()[-15:])
             raise SetupError(f"{late}; {server.log} ends:\n{tail}") from late
         unless_ready.pop_all()
+
+
+def make_database(folder: Path, installation: Installation, *, redis_port: int) -> None:
+    """Put a fresh database into `folder`; one that is there stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    database = folder / "mydatabase"
+    if database.exists():
+        return
+    shutil.copyfile(installation.database, database)
+    # Services are automated, and have this config, since JsOrc was written anew in 1.4.0.10.
+    if installation.version not in ("1.3.6.2", "1.3.6.8", "1.4.0.9"):
+        store_configs(database, redis_port=redis_port)
 
 
 def store_configs(database: Path, *, redis_port: int) -> None:

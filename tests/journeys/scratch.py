@@ -69,10 +69,10 @@ class Scratch:
         return json.loads(done.output) if done.output.strip() else None
 
     def read_ledger(self, namespace: str) -> dict[str, Any]:
-        """{service: {outcome, failures, …}}, empty where there is no ledger."""
+        """{service: {outcome, failures, …}} of those that were reset, empty where there is no ledger."""
         body = self.read("configmap", "jsorc.ledger.default", "-n", namespace)
-        resets: dict[str, Any] = json.loads(body["data"]["ledger.json"])["resets"] if body else {}
-        return resets
+        services: dict[str, Any] = json.loads(body["data"]["ledger.json"])["services"] if body else {}
+        return {name: each for name, each in services.items() if "outcome" in each}
 
     def write(self, name: str, text: str) -> None:
         path = self.folder / name

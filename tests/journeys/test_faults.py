@@ -170,7 +170,7 @@ def test_wrong_jaseci_credentials(scratch: Scratch, namespace: str, fake_jaseci:
     [
         ("", "the variable JASECI_CREDENTIALS is not set"),
         (TOKEN, "not a mapping"),
-        (f"{{origin: 'http://elsewhere', token: {TOKEN}}}", "another origin than jaseci.url"),
+        (f"{{origin: 'http://elsewhere', token: {TOKEN}}}", "another origin than "),
         (f"{{origin: 'http://elsewhere, token: {TOKEN}}}", "not valid YAML"),
     ],
 )
@@ -209,8 +209,8 @@ def test_killed_during_reset(scratch: Scratch, namespace: str, fake_jaseci: Prox
     fake_jaseci.misbehave(info("FAILED"), path=INFO, times=1)
     fake_jaseci.misbehave(Reply(status=200, body=b'{"success":true}'), path=REFRESH)
     process = scratch.start_jsorc("reconcile")
-    wait_until(lambda: [each.path for each in fake_jaseci.requests][-1] == INFO, what="the verification")
     process.communicate()
+    assert [each.path for each in fake_jaseci.requests].count(REFRESH) == 2
     assert scratch.read_ledger(namespace)["web"]["outcome"] in {"done", "failed"}
 
 

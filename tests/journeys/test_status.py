@@ -313,22 +313,12 @@ def test_a_reader_that_has_read_enough(tree: Tree) -> None:
     assert process.wait() == -signal.SIGPIPE
 
 
-def pause(story: Story, service: str) -> None:
-    """What `jsorc pause` writes into the ledger."""
-    body = story.read("configmap", "jsorc.ledger.default")
-    ledger = json.loads(body["data"]["ledger.json"])
-    row = {"reason": "an incident", "since": "2026-11-27T12:00:00+00:00", "until": ""}
-    ledger["services"].setdefault(service, {})["pause"] = row
-    patch = json.dumps({"data": {"ledger.json": json.dumps(ledger)}})
-    ok(story.kubectl("patch", "configmap/jsorc.ledger.default", "--type=merge", "-p", patch))
-
-
 def test_jaseci(story: Story) -> None:
     """What a real Jaseci says now, the last reset, and a pause; a Jaseci that hangs or has no token for us."""
     start_first_pass(story)
     early = ok(story.jsorc("status")).output
     bring_up(story)
-    pause(story, "redis")
+    ok(story.jsorc("pause", "redis", "--reason", "an incident"))
     late = ok(story.jsorc("status")).output.splitlines()
 
     assert re.search(r"─ redis: progressing, Jaseci failed, 4 objects as in git\n.*Jaseci: Error 111", early)

@@ -1,9 +1,12 @@
 """Credentials are bound to an origin, and never shown."""
 
+from dataclasses import replace
+
 import pytest
 
 from jsorc_gitops.errors import SettingsError
 from jsorc_gitops.model.jaseci import Credentials, parse_credentials
+from jsorc_gitops.model.settings import CredentialsReference, JaseciSettings
 
 URL = "http://jaseci.default.svc"
 FORM = "it holds {origin: URL, token: TOKEN} or {origin: URL, email: …, password: …}"
@@ -42,8 +45,26 @@ def test_another_origin_gets_nothing(url: str) -> None:
 
     assert str(caught.value) == (
         "$JASECI: the credentials are for http://jaseci.default.svc:80, another origin than "
-        f"jaseci.url {url}, so they are not sent there"
+        f"{url}, so they are not sent there"
     )
+
+
+def test_credentials_for_pods_name_them_all() -> None:
+    """Namespace, selector and port: who changes one of them in git does not get what was meant for others."""
+    reference = CredentialsReference(kind="env", name="X")
+    settings = JaseciSettings(selector="app=jaseci,tier!=web", port=80, credentials=reference)
+    text = "{origin: 'pods://home/app=jaseci,tier!=web:80', token: open-sesame}"
+    assert parse(text, settings.locate("home")).token == "open-sesame"  # noqa: S105
+    others = [
+        settings.locate("elsewhere"),
+        replace(settings, namespace="elsewhere").locate("home"),
+        replace(settings, selector="app=jaseci").locate("home"),
+        replace(settings, port=81).locate("home"),
+        "http://home",
+    ]
+    for other in others:
+        with pytest.raises(SettingsError, match=f"another origin than {other}, so"):
+            parse(text, other)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,9 @@ from jsorc_gitops.model.services import (
     ServiceDefinition,
     ServiceFiles,
     ServiceRecord,
+    find_secret_ref,
     format_record,
+    list_secret_refs,
     parse_definition,
     parse_record,
 )
@@ -80,6 +82,7 @@ reset:
   via: none
   name: cache
   watch: [Deployment/redis, DaemonSet/exporter]
+  config: apply
 dependsOn: [mail, promon]
 """
 
@@ -108,6 +111,7 @@ def test_every_key_of_a_definition() -> None:
         jaseci_name="cache",
         watch=("Deployment/redis", "DaemonSet/exporter"),
         depends_on=("mail", "promon"),
+        applies_config=True,
     )
 
 
@@ -118,7 +122,8 @@ def test_every_key_of_a_definition() -> None:
         ("values: [a]", "1: values: must be a mapping of keys to values"),
         ("config: 5", "1: config: must be a mapping of keys to values"),
         ("\nreset: {vai: none}", "2: reset.vai: unknown key; did you mean via?"),
-        ("reset: {via: magic}", "1: reset.via: must be jaseci or none, not 'magic'"),
+        ("reset: {via: magic}", "1: reset.via: must be jaseci, rollout or none, not 'magic'"),
+        ("reset: {config: merge}", "1: reset.config: must be report or apply, not 'merge'"),
         ("reset: {name: ''}", "1: reset.name: must not be empty"),
         ("reset: {watch: Deployment/redis}", "1: reset.watch: must be a list of texts, not 'Deployment/redis'"),
         (
@@ -168,6 +173,28 @@ def test_a_record_is_an_interface() -> None:
 def test_a_record_comes_back_as_it_was(record: ServiceRecord) -> None:
     """Writing and reading a record changes nothing."""
     assert parse_record(format_record(record), where="record") == record
+
+
+def test_a_record_of_before_configs_were_applied_reports_them() -> None:
+    """It says nothing of it."""
+    assert not parse_record(RECORD_TEXT, where="x").applies_config
+    assert json.loads(format_record(replace(RECORD, applies_config=True)))["reset"]["config"] == "apply"
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ({"valueFrom": {"secretKeyRef": {"name": "mail", "key": "pass"}}}, ("mail", "pass")),
+        ({"valueFrom": {"secretKeyRef": {"name": "mail"}}}, None),
+        ({"valueFrom": {"secretKeyRef": {"name": "mail", "key": "pass", "optional": True}}}, None),
+        ({"valueFrom": {"configMapKeyRef": {"name": "mail", "key": "pass"}}}, None),
+        ("valueFrom", None),
+    ],
+)
+def test_what_refers_to_a_secret(value: Any, found: tuple[str, str] | None) -> None:
+    """As an environment variable does, and nothing besides; at any depth of a config."""
+    assert find_secret_ref(value) == found
+    assert list_secret_refs({"a": [{"b": value}]}) == ([found] if found else [])
 
 
 def test_a_newer_record_is_refused() -> None:

@@ -81,6 +81,14 @@ def test_credentials_may_lie_in_a_file() -> None:
         Settings(
             jaseci=JaseciSettings(url="https://j:1", credentials=CredentialsReference(kind="file", name="~/1e3"))
         ),
+        Settings(
+            jaseci=JaseciSettings(
+                selector="app=jaseci",
+                port=80,
+                namespace="shop",
+                credentials=CredentialsReference(kind="env", name="X"),
+            )
+        ),
     ],
 )
 def test_settings_come_back_as_they_were(settings: Settings) -> None:
@@ -142,7 +150,7 @@ def test_keep_alive_without_any_definition() -> None:
         ("enabled: true\n---\nquiet: true", "3: settings are one document, this begins a second"),
         ("jaseci: http://j", "1: jaseci: must be a mapping of keys to values"),
         (jaseci("uri: http://j"), "2: jaseci.uri: unknown key; did you mean url?"),
-        (jaseci("credentials: {env: X}"), "1: jaseci.url: is missing; it must be a text"),
+        (jaseci("credentials: {env: X}"), "1: jaseci.url: is missing; say url, or selector and port"),
         (jaseci("url: http://j"), "1: jaseci.credentials: is missing; say {env: VARIABLE} or {file: PATH}"),
         (jaseci("url: http://j\ncredentials: {env: ''}"), "3: jaseci.credentials.env: must not be empty"),
         (
@@ -152,6 +160,22 @@ def test_keep_alive_without_any_definition() -> None:
         (
             jaseci("url: http://j\ncredentials: {env: X, file: Y}"),
             "3: jaseci.credentials: must be exactly one of {env: VARIABLE} and {file: PATH}",
+        ),
+        *(
+            (jaseci(f"credentials: {{env: X}}\n{text}"), message)
+            for text, message in (
+                (
+                    "url: http://j\nport: 80",
+                    "4: jaseci.port: belongs to a selector of pods; a url says it itself",
+                ),
+                ("selector: a=b\nport: 80\nurl: http://j", "5: jaseci.url: is one of two; say either url, or"),
+                ("selector: a=b", "1: jaseci.port: is missing; it must be a port, 1 to 65535"),
+                ("selector: a=b\nport: 65536", "4: jaseci.port: must be a port, 1 to 65535, not 65536"),
+                ("selector: a=b\nport: true", "4: jaseci.port: must be a port, 1 to 65535, not True"),
+                ("selector: a=b\nport: 80\nnamespace: A", "5: jaseci.namespace: 'A' is no name of a namespace"),
+                ("selector: a b\nport: 80", "3: jaseci.selector: 'a b' is no selector of labels"),
+                ("selector: a=b&limit=1\nport: 80", "3: jaseci.selector: 'a=b&limit=1' is no selector"),
+            )
         ),
         (
             jaseci("url: http://me:secret@j\ncredentials: {env: X}"),
@@ -166,7 +190,17 @@ def test_wrong_settings_are_refused(text: str, message: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["jaseci", "ftp://jaseci:21", "http://", "http://:80", "http://j:port", "http://j?a=b", "http://j#a", "//j"],
+    [
+        "jaseci",
+        "ftp://jaseci:21",
+        "http://",
+        "http://:80",
+        "http://j:port",
+        "http://j?a=b",
+        "http://j#a",
+        "//j",
+        "pods://n/a=b:1",
+    ],
 )
 def test_a_url_is_a_web_address(url: str) -> None:
     """Jaseci speaks HTTP, so its URL is http:// or https:// with a host, and no more than a path."""

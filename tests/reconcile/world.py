@@ -17,7 +17,7 @@ from tests.reconcile.builders import HOME, PART_OF, make_body, make_ref
 from tests.reconcile.fakes import FakeCluster
 from tests.reconcile.hooks import Hooks, Killed
 
-WRITES = ("apply", "create", "replace", "delete", "patch", "reset")
+WRITES = ("apply", "create", "replace", "delete", "patch", "reset", "set")
 
 
 class FakeJaseci:
@@ -29,7 +29,8 @@ class FakeJaseci:
         self.requests = 0
         self.states: dict[str, ServiceState] = {}
         self.outcomes: dict[str, ServiceState | str] = {}
-        self.configs: dict[str, Mapping[str, Any]] = {}
+        self.configs: dict[str, Mapping[str, Any] | str] = {}
+        self.automated: set[str] = set()
 
     def get_states(self, targets: Sequence[Target]) -> list[Answer]:
         return [self._get_state(each) for each in targets]
@@ -37,21 +38,24 @@ class FakeJaseci:
     def reset_services(self, targets: Sequence[Target]) -> list[str]:
         return [self._reset(each) for each in targets]
 
-    def get_config(self, target: Target) -> Mapping[str, Any] | str:
-        self.requests += 1
-        self.log.append(f"config {_spell(target)}")
-        return self.configs.get(target.name, {})
+    def get_configs(self, targets: Sequence[Target]) -> list[Mapping[str, Any] | str]:
+        self.requests += len(targets)
+        self.log.extend(f"config {_spell(each)}" for each in targets)
+        return [self.configs.get(each.name, {}) for each in targets]
 
     def set_config(self, target: Target, config: Mapping[str, Any]) -> str:
         self.requests += 1
         self.log.append(f"set {_spell(target)}")
+        self.hooks.before("set", target.name)
         self.configs[target.name] = config
+        self.hooks.after("set", target.name)
         return ""
 
     def _get_state(self, target: Target) -> Answer:
         self.requests += 1
         self.log.append(f"state {_spell(target)}")
-        return Answer(state=self.states.get(_spell(target), ServiceState.RUNNING))
+        state = self.states.get(_spell(target), ServiceState.RUNNING)
+        return Answer(state=state, automated=target.name in self.automated)
 
     def _reset(self, target: Target) -> str:
         name = _spell(target)

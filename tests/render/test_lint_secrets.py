@@ -2,6 +2,8 @@
 
 import pytest
 
+from jsorc_gitops.errors import DefinitionError
+from tests.render.builders import make_service, render_services
 from tests.render.linting import Body, make_good, tell
 
 ADVICE = "use a SealedSecret or an ExternalSecret, or say plainSecrets: allow in service.yaml"
@@ -70,3 +72,44 @@ def test_the_rest_of_a_secret_of_sops_is_checked() -> None:
 def test_sops_without_encryption_is_a_field_like_any_other() -> None:
     """Only a secret that SOPS signed is taken for one of its own."""
     assert tell(make_secret(sops={}), flux=True) == ["unknown-field: sops: unknown field"]
+
+
+def build(config: str, *, allow: bool = False) -> None:
+    text = f"config: {config}\n" + ("plainSecrets: allow\n" if allow else "")
+    render_services(make_service({"service.yaml": text}, name="mail"))
+
+
+@pytest.mark.parametrize(
+    ("config", "path"),
+    [
+        ("{pass: open-sesame}", "config.pass"),
+        ("{smtp: {Password: open-sesame}}", "config.smtp.Password"),
+        ("{accounts: [{apiKey: open-sesame}]}", "config.accounts[0].apiKey"),
+        ("{aws_secret_access_key: open-sesame}", "config.aws_secret_access_key"),
+        ("{tokens: [a], token: open-sesame}", "config.token"),
+        ("{keys: {key: [open-sesame]}}", "config.keys.key[0]"),
+        ("{broker_url: 'redis://:open-sesame@redis:6379/1'}", "config.broker_url"),
+    ],
+)
+def test_a_config_with_a_secret_is_refused(config: str, path: str) -> None:
+    """It would lie in git and in a ConfigMap; the value is not shown. Who means it may allow it."""
+    with pytest.raises(DefinitionError) as caught:
+        build(config)
+    assert str(caught.value).startswith(f"templates/mail: {path} would lie in git as it is; refer to a Secret")
+    assert "open-sesame" not in str(caught.value)
+    build(config, allow=True)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        "{pass: ''}",
+        "{pass: null, password: 5}",
+        "{pass: {valueFrom: {secretKeyRef: {name: mail, key: pass}}}}",
+        "{monkey: x, keyboard: x, passive: x, tokenizer: x}",
+        "{broker_url: 'redis://redis:6379/1', mail: 'a:b@example.com'}",
+    ],
+)
+def test_a_config_without_a_secret_passes(config: str) -> None:
+    """A reference is what is asked for."""
+    build(config)

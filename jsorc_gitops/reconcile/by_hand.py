@@ -1,0 +1,101 @@
+"""What a person asks for beside the passes: a reset, a pause, the end of one. Under the same lease and ledger."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from jsorc_gitops.errors import JsorcError
+from jsorc_gitops.model.services import ServiceRecord
+from jsorc_gitops.model.settings import format_services
+from jsorc_gitops.reconcile.guards import check_cluster
+from jsorc_gitops.reconcile.judge import judge_health
+from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Pause
+from jsorc_gitops.reconcile.memory import read_memory, write_ledger
+from jsorc_gitops.reconcile.ports import Pass
+from jsorc_gitops.reconcile.report import Report
+from jsorc_gitops.reconcile.resets import list_resettable
+from jsorc_gitops.reconcile.resetter import reset_services
+
+BY_HAND = "asked for by hand"
+
+
+def reset_by_hand(run: Pass, service: str) -> Report:
+    """Reset one service now, whatever its state, its pauses, and what it depends on.
+
+    Where its pods are not ready, the first pass that finds them ready does.
+
+    Raises JsorcError where it cannot be reset at all, ClusterError, FormatError, LeaseHeldError.
+    """
+    record = _find_record(run, service)
+    if service not in list_resettable({service: record}, jaseci=run.doors.jaseci is not None):
+        raise JsorcError(f"{service} cannot be reset: {_explain(record)}")
+    alone = replace(run, tree=replace(run.tree, records={service: record}))
+    with _hold(run):
+        _, ledger = read_memory(run)
+        # Somebody looks on, so it does not wait for those that failed before.
+        ledger = _write(run, ledger, service, replace(ledger.find(service), due=BY_HAND, failures=0))
+        healths, evidence, unseen = judge_health(alone, {}, changed=True, without=())
+        report = reset_services(alone, ledger, healths, evidence, broken=())
+        return replace(report, errors=(*unseen, *report.errors))
+
+
+def pause_service(run: Pass, service: str, *, reason: str, until: datetime | timedelta | None) -> str:
+    """Have passes leave a service alone, until a time, for a while, or until it is resumed; returns that time.
+
+    Raises JsorcError where it is no service or the time is over, else as reset_by_hand does.
+    """
+    _find_record(run, service)
+    with _hold(run):
+        _, ledger = read_memory(run)
+        now = run.doors.clock.now()
+        end = now + until if isinstance(until, timedelta) else until
+        if end and end <= now:
+            raise JsorcError(f"--until: {end.isoformat(timespec='seconds')} is over already")
+        pause = Pause(
+            reason=reason,
+            since=now.isoformat(timespec="seconds"),
+            until=end.isoformat(timespec="seconds") if end else "",
+        )
+        _write(run, ledger, service, replace(ledger.find(service), pause=pause))
+    return pause.until
+
+
+def resume_service(run: Pass, service: str) -> None:
+    """End a pause; raises JsorcError where there is none, or as reset_by_hand does."""
+    with _hold(run):
+        _, ledger = read_memory(run)
+        if ledger.find(service).pause is None:
+            paused = {name for name, entry in ledger.entries.items() if entry.pause}
+            raise JsorcError(f"{service} is not paused{format_services(service, paused)}")
+        _write(run, ledger, service, replace(ledger.find(service), pause=None))
+
+
+@contextmanager
+def _hold(run: Pass) -> Iterator[None]:
+    run.cluster.read_discovery()
+    check_cluster(run)
+    run.doors.lease.acquire()
+    try:
+        yield
+    finally:
+        run.doors.lease.release()
+
+
+def _write(run: Pass, ledger: Ledger, service: str, entry: LedgerEntry) -> Ledger:
+    return write_ledger(run, replace(ledger, entries={**ledger.entries, service: entry}))
+
+
+def _find_record(run: Pass, service: str) -> ServiceRecord:
+    records = run.tree.records
+    if service not in records:
+        raise JsorcError(f"no service {service!r} in tree {run.tree.name}{format_services(service, records)}")
+    return records[service]
+
+
+def _explain(record: ServiceRecord) -> str:
+    if not record.keep_alive:
+        return "it is not in keep_alive"
+    if record.via == "none":
+        return "its service.yaml says reset: {via: none}"
+    return "jsorc.yaml names no Jaseci"

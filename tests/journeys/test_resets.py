@@ -1,0 +1,326 @@
+"""Real Jaseci, real Redis, real pods of a kind: which services are reset, how often, and what is not."""
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.controlplane.server import ControlPlane
+from tests.jaseci.pods import ADDRESSES, start_pods
+from tests.jaseci.proxy import Proxy
+from tests.jaseci.server import Jaseci, Redis
+from tests.journeys.scratch import Scratch
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.real
+
+REFRESH, INFO, CALL = "/js_admin/service_refresh", "/js_admin/service_info", "/js_admin/service_call"
+CACHE = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: cache}
+spec:
+  replicas: REPLICAS
+  selector: {matchLabels: {app: cache}}
+  template:
+    metadata: {labels: {app: cache}, annotations: {test.jsorc/pods: ready}}
+    spec: {containers: [{name: main, image: 'redis:7.2'}]}
+"""
+
+
+class Site(Scratch):
+    """redis with a Deployment, task after it; a proxy in front of Jaseci counts the resets."""
+
+    def __init__(self, folder: Path, plane: ControlPlane, namespace: str) -> None:
+        super().__init__(folder, controlplane=plane)
+        self.namespace = namespace
+        self.proxies: list[Proxy] = []
+        self._counted: Counter[str] = Counter()
+
+    def begin(self, jaseci: str) -> None:
+        """Commit the services, and where Jaseci is."""
+        self.write("jsorc.yaml", f"namespace: {self.namespace}\njaseci: {jaseci}\n")
+        self.write("templates/redis/objects.yaml", CACHE.replace("REPLICAS", "1"))
+        self.write("templates/task/service.yaml", "dependsOn: [redis]\n")
+        self.commit("Begin")
+
+    def say(self, service: str, text: str) -> None:
+        """Change a service.yaml."""
+        self.write(f"templates/{service}/service.yaml", text)
+        self.commit(f"Change {service}")
+
+    def pass_over(self, *, code: int = 0) -> str:
+        """One pass; what it printed."""
+        done = self.jsorc("reconcile", "--verbose")
+        assert done.code == code, done.output
+        return done.output
+
+    def settle(self) -> str:
+        """A pass, and when the Deployment has done what it brought, another; what that printed."""
+        self.pass_over()
+        self.await_rollout()
+        return self.pass_over()
+
+    def await_rollout(self, name: str = "cache") -> None:
+        where = f"deployment/{name}", "-n", self.namespace, "--timeout=60s"
+        done = self.kubectl("rollout", "status", *where)
+        assert done.code == 0, done.output
+
+    def count_resets(self) -> dict[str, int]:
+        """Of each service since this was asked last, as the wire saw them."""
+        told = (each for proxy in self.proxies for each in proxy.requests if each.path == REFRESH)
+        total = Counter(str(each.json["name"]) for each in told)
+        fresh, self._counted = total - self._counted, total
+        return dict(fresh)
+
+
+ONCE = {"redis": 1, "task": 1}
+
+
+@pytest.fixture
+def bare(tmp_path: Path, controlplane: ControlPlane, namespace: str) -> Site:
+    """Nothing is committed yet."""
+    return Site(tmp_path / "repository", controlplane, namespace)
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """One for all tests here: each leaves it running."""
+    made = Redis(tmp_path_factory.mktemp("redis"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def jaseci(tmp_path_factory: pytest.TempPathFactory, redis: Redis) -> Iterator[Jaseci]:
+    """Started while Redis was down; each test leaves its services running."""
+    made = Jaseci.start(tmp_path_factory.mktemp("jaseci"), redis_port=redis.port)
+    redis.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def site(bare: Site, jaseci: Jaseci) -> Iterator[Site]:
+    """Applied, both services running, and nothing to do."""
+    with Proxy(jaseci.url) as proxy:
+        bare.env["JASECI_CREDENTIALS"] = json.dumps({"origin": proxy.url, "token": jaseci.token})
+        bare.proxies = [proxy]
+        bare.begin(f"{{url: '{proxy.url}', credentials: {{env: JASECI_CREDENTIALS}}}}")
+        bare.settle()
+        bare.count_resets()
+        yield bare
+
+
+def test_what_is_reset_for_what_runs_behind_it(site: Site) -> None:
+    """A rollout, a replaced pod, a restarted container: once each. Scaling: not at all."""
+    site.pass_over()
+    assert site.count_resets() == {}
+
+    site.kubectl("rollout", "restart", "deployment/cache", "-n", site.namespace)
+    site.await_rollout()
+    assert "was running, Deployment/" in site.pass_over()
+    assert site.count_resets() == ONCE
+
+    site.write("templates/redis/objects.yaml", CACHE.replace("REPLICAS", "3"))
+    site.commit("Scale up")
+    site.settle()
+    assert site.count_resets() == {}
+
+    (first, *_) = site.read("pods", "-n", site.namespace, "-l", "app=cache")["items"]
+    site.kubectl("delete", "pod", first["metadata"]["name"], "-n", site.namespace)
+    site.await_rollout()
+    assert "has another pod" in site.pass_over()
+    assert site.count_resets() == ONCE
+
+    site.controlplane.mark_pods(site.namespace, "ready", selector="app=cache", restarts=1)
+    wait_until(lambda: has_restarted(site), what="the containers were restarted")
+    assert "has a restarted container" in site.pass_over()
+    assert site.count_resets() == ONCE
+
+    site.pass_over()
+    assert site.count_resets() == {}
+
+
+def has_restarted(site: Site) -> bool:
+    pods = site.read("pods", "-n", site.namespace, "-l", "app=cache")["items"]
+    return all(each["status"]["containerStatuses"][0]["restartCount"] for each in pods)
+
+
+def test_a_running_service_is_repaired(site: Site, jaseci: Jaseci) -> None:
+    """W1: Jaseci says RUNNING while its Deployment is deleted, then drifted: both are mended, and it is reset."""
+    site.kubectl("delete", "deployment", "cache", "-n", site.namespace)
+    assert jaseci.service_info("redis")["state"] == "RUNNING"
+    assert "was made anew" in site.settle()
+    assert site.count_resets() == ONCE
+
+    site.kubectl("scale", "deployment", "cache", "--replicas=9", "-n", site.namespace)
+    site.settle()
+    assert site.read("deployment", "cache", "-n", site.namespace)["spec"]["replicas"] == 1
+    assert site.count_resets() == {}
+
+
+def test_by_hand(site: Site, jaseci: Jaseci) -> None:
+    """A reset of what runs, a pause that a pass respects, the end of it; each verified in the cluster."""
+    done = site.jsorc("reset", "redis")
+    assert (done.code, done.output) == (
+        0,
+        "redis\n  Jaseci: reset, was running, asked for by hand, verified running\n",
+    )
+    assert site.count_resets() == {"redis": 1}
+
+    done = site.jsorc("pause", "redis", "--reason", "an incident", "--until", "2h")
+    assert (done.code, done.output.startswith("redis is paused until 20")) == (0, True)
+    jaseci.fail("redis")
+    site.kubectl("scale", "deployment", "cache", "--replicas=2", "-n", site.namespace)
+    output = site.pass_over()
+    assert "Jaseci: paused, an incident (until " in output
+    assert site.read("deployment", "cache", "-n", site.namespace)["spec"]["replicas"] == 2
+    assert site.count_resets() == {}
+
+    assert site.jsorc("resume", "redis").code == 0
+    site.settle()
+    assert site.read("deployment", "cache", "-n", site.namespace)["spec"]["replicas"] == 1
+    assert site.count_resets()["redis"] == 1
+    assert jaseci.service_info("redis")["state"] == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (("reset", "rdis"), 1, "no service 'rdis' in tree default; did you mean redis?"),
+        (("pause", "redis"), 2, "Missing option '--reason'"),
+        (("pause", "redis", "--reason", " "), 2, "--reason: say why, for those who wonder"),
+        (
+            ("pause", "redis", "--reason", "x", "--until", "noon"),
+            2,
+            "'noon' is neither a duration like 2h30m nor",
+        ),
+        (
+            ("pause", "redis", "--reason", "x", "--until", "2020-01-01T00:00:00Z"),
+            1,
+            "2020-01-01T00:00:00+00:00 is",
+        ),
+        (("resume", "redis"), 1, "redis is not paused (there: none)"),
+    ],
+)
+def test_what_cannot_be_done_by_hand(bare: Site, arguments: tuple[str, ...], code: int, message: str) -> None:
+    """One line that says what to do, and the exit code of the table."""
+    bare.begin("{url: 'http://127.0.0.1:1', credentials: {env: X}}")
+    done = bare.jsorc(*arguments)
+    assert done.code == code
+    assert message in done.output
+
+
+def test_a_config_is_reported_and_applied(site: Site, jaseci: Jaseci) -> None:
+    """From git into Jaseci's database, with a Secret's value by reference, in effect after one reset."""
+    value = "open-sesame-of-the-config"
+    site.kubectl("create", "secret", "generic", "queue", f"--from-literal=word={value}", "-n", site.namespace)
+    wanted = "{task_track_started: false, word: {valueFrom: {secretKeyRef: {name: queue, key: word}}}}"
+    site.say("task", f"dependsOn: [redis]\nconfig: {wanted}\n")
+    assert "Jaseci's config differs from git in task_track_started, word" in site.pass_over()
+    assert site.count_resets() == {}
+
+    site.say("task", f"dependsOn: [redis]\nconfig: {wanted}\nreset: {{config: apply}}\n")
+    output = site.pass_over()
+    assert "was running, its config differs in task_track_started, word, verified running" in output
+    assert site.count_resets() == {"task": 1}
+    config = jaseci.service_info("task")["config"]
+    assert (config["task_track_started"], config["word"]) == (False, value)
+    assert config["beat_scheduler"] == "django_celery_beat.schedulers:DatabaseScheduler"
+    assert "differs" not in site.pass_over()
+    assert site.count_resets() == {}
+    everything = [output, site.git("log", "-p").output, str(site.read("configmaps", "-n", site.namespace))]
+    assert not any(value in each for each in everything)
+
+
+def test_a_rollout_restarts_what_depends_on_it(site: Site) -> None:
+    """Without Jaseci's help: the standard annotation, once, with the time in the ledger."""
+    app = CACHE.replace("REPLICAS", "1").replace("cache", "app")
+    site.write("templates/app/objects.yaml", app)
+    site.say("app", "reset: {via: rollout}\ndependsOn: [redis]\n")
+    site.pass_over()
+    site.await_rollout("app")
+    site.pass_over()
+
+    site.kubectl("rollout", "restart", "deployment/cache", "-n", site.namespace)
+    site.await_rollout()
+    output = site.pass_over()
+    assert "Jaseci: waiting, restarted: Deployment/" in output
+    annotation = read_restart(site)
+    assert annotation == site.read_ledger(site.namespace)["app"]["at"]
+    assert datetime.fromisoformat(annotation).tzinfo
+    site.await_rollout("app")
+    assert "was rolled out, all pods ready" in site.pass_over()
+    site.pass_over()
+    assert read_restart(site) == annotation
+    assert site.count_resets() == ONCE
+
+
+def read_restart(site: Site) -> str:
+    body = site.read("deployment", "app", "-n", site.namespace)
+    return str(body["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"])
+
+
+JASECI = CACHE.replace("cache", "server").replace("REPLICAS", "2")
+
+
+def test_every_replica_is_called_and_verified(bare: Site, tmp_path: Path) -> None:
+    """Two real processes behind two pods: one reset call each; in one that fails alone, one more."""
+    site, redis = bare, Redis(tmp_path / "redis")
+    site.write("templates/server/objects.yaml", JASECI)
+    site.write("templates/server/service.yaml", "reset: {via: none}\n")
+    with ExitStack() as stack:
+        port, pods = stack.enter_context(start_pods(tmp_path / "jaseci", redis_port=redis.port))
+        origin = f"pods://{site.namespace}/app=server:{port}"
+        token = pods[0].server.token
+        site.env["JASECI_CREDENTIALS"] = json.dumps({"origin": origin, "token": token})
+        site.proxies = [each.proxy for each in pods]
+        site.begin(f"{{selector: app=server, port: {port}, credentials: {{env: JASECI_CREDENTIALS}}}}")
+        site.pass_over(code=4)
+        place_pods(site)
+        redis.start()
+        stack.callback(redis.stop)
+        site.pass_over()
+        assert [each.count_resets("redis") for each in pods] == [1, 1]
+        assert [each.get_state("task") for each in pods] == ["RUNNING", "RUNNING"]
+
+        pods[1].server.fail("redis")
+        output = site.pass_over()
+        assert f"Jaseci: reset, was failed (in {ADDRESSES[1]} of 2 pods)" in output
+        assert [each.count_resets("redis") for each in pods] == [1, 2]
+        site.pass_over()
+        assert [each.count_resets("redis") for each in pods] == [1, 2]
+
+
+def place_pods(site: Site) -> None:
+    """Have the two pods of the Deployment at the two addresses, ready."""
+    pods = wait_until(
+        lambda: site.read("pods", "-n", site.namespace, "-l", "app=server")["items"], what="pods of the server"
+    )
+    for pod, address in zip(pods, ADDRESSES, strict=True):
+        name = pod["metadata"]["name"]
+        site.kubectl("annotate", "pod", name, "-n", site.namespace, f"test.jsorc/pod-ip={address}")
+    wait_until(lambda: find_addresses(site) == {*ADDRESSES}, what="pods at their addresses")
+
+
+def find_addresses(site: Site) -> set[str]:
+    pods = site.read("pods", "-n", site.namespace, "-l", "app=server")["items"]
+    return {each["status"].get("podIP", "") for each in pods}
+
+
+def test_redis_that_dies_is_unknown(site: Site, redis: Redis) -> None:
+    """Every call is a 500 then: nothing is known, nothing is reset; and nothing has to be once it is back.
+
+    The last of these tests: Jaseci keeps connections that are broken now, and its next reset of task meets one.
+    """
+    redis.stop()
+    output = site.pass_over(code=4)
+    assert output.count("Jaseci: unknown, Jaseci failed inside (500)") == 2
+    redis.start()
+    site.pass_over()
+    assert site.count_resets() == {}
