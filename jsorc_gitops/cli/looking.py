@@ -36,7 +36,7 @@ def look(invocation: Invocation) -> "TreeStatus":
     """How the fleet of HEAD is now. Raises JsorcError."""
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.adapters.lease import Lease
-    from jsorc_gitops.cli.passes import SystemClock, open_cluster, open_jaseci
+    from jsorc_gitops.cli.passes import Clock, open_cluster, open_jaseci
     from jsorc_gitops.cli.reading import read_tree
     from jsorc_gitops.reconcile.ports import Doors
     from jsorc_gitops.reconcile.status import read_status
@@ -59,7 +59,7 @@ def look(invocation: Invocation) -> "TreeStatus":
             cluster=cluster,
             history=repository,
             lease=Lease(cluster, tree=tree.name, namespace=settings.namespace),
-            clock=SystemClock(),
+            clock=Clock(cluster),
             jaseci=jaseci,
             waiting=progress.wait,
         )

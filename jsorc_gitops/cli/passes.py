@@ -49,11 +49,14 @@ class Invocation:
     metrics: str | None = None
 
 
-class SystemClock:
-    """The clock of this machine."""
+class Clock:
+    """The API server's time of day, since what it stamped is measured by it; this machine's until it is known."""
+
+    def __init__(self, cluster: "Cluster") -> None:
+        self._cluster = cluster
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return self._cluster.time or datetime.now(UTC)
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -175,7 +178,7 @@ def _reconcile(
             cluster=cluster,
             history=repository,
             lease=Lease(cluster, tree=tree.name, namespace=settings.namespace, waiting=progress.wait),
-            clock=SystemClock(),
+            clock=Clock(cluster),
             jaseci=jaseci,
             waiting=progress.wait,
             tell=tell,

@@ -162,23 +162,21 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
 
 def _judge(run: Pass, plan: _Plan, results: Sequence[ObjectResult], prune: PrunePlan) -> Report:
     """What is known when all is applied: errors about no single object, health, and what was reset."""
-    changed = any(each.action is not Action.UNCHANGED for each in results)
+    changed = {each.ref for each in results if each.action not in {Action.UNCHANGED, Action.YIELD}}
     bad = [each for each in results if each.is_bad]
-    live, without = plan.observed.live, {each.ref for each in bad}
-    healths, evidence, unseen = judge_health(run, live, changed=changed, without=without)
+    judged = judge_health(
+        run, plan.observed.live, plan.manifests, changed=changed, without={each.ref for each in bad}
+    )
     report = Report(
         revision=run.revision,
         healths=tuple(
-            (record.name, healths[ref])
-            for record in run.tree.records.values()
-            for ref in record.workloads
-            if ref in healths
+            (each.service, judged.healths[each.ref]) for each in plan.manifests if each.ref in judged.healths
         ),
-        errors=(*((prune.refusal,) if prune.refusal else ()), *unseen),
+        errors=(*((prune.refusal,) if prune.refusal else ()), *judged.errors),
     )
     run.doors.tell(report)
     broken = {each.service for each in bad}
-    resets = reset_services(run, plan.ledger, healths, evidence, broken=broken)
+    resets = reset_services(run, plan.ledger, judged.healths, judged.evidence, broken=broken)
     paused = Report(revision=run.revision, services=tell_paused(run))
     run.doors.tell(paused)
     return join_reports([report, resets, paused])

@@ -177,8 +177,8 @@ def _choose(run: Pass, state: State, services: Collection[str]) -> tuple[Pass, S
 def _judge_health(run: Pass, observed: Observation) -> tuple[Mapping[ObjectRef, Health], list[str]]:
     """Of what is there: what is missing or could not be read is told as such."""
     without = [ref for ref in run.tree.manifests if ref not in observed.live]
-    healths, _, unseen = judge_health(run, observed.live, changed=False, without=without)
-    return healths, unseen
+    judged = judge_health(run, observed.live, select_manifests(run.tree), changed=(), without=without)
+    return judged.healths, judged.errors
 
 
 def _judge_objects(

@@ -233,7 +233,7 @@ def _make_object(status: ObjectStatus) -> _Node:
     if health := status.health:
         words.insert(0, f"{health.status}, {health.message}" if health.message else health.status.value)
         tone = _HEALTH_TONES.get(health.status, tone)
-    children = [_Node(text=line) for line in (health.log if health else ())]
+    children = [_Node(text=f"| {line}") for line in (health.log if health else ())]
     if status.held.contested:
         children.append(_Node(text=f"held by others: {_format_fields(status.held.contested)}", tone=Tone.CHANGED))
     if status.held.extra:

@@ -1,6 +1,7 @@
 """status: how the fleet is, told from what is there, without a write."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -69,7 +70,7 @@ def read(
     world.log.clear()
     doors = world.doors(jaseci=jaseci)
     status = read_status(tree, revision, doors, count_apart=lambda *_: apart, services=services)
-    assert {line.split()[0] for line in world.log} <= {"get", "list", "state"}
+    assert {line.split()[0] for line in world.log} <= {"get", "list", "events", "log", "state"}
     check_status(json.loads(json.dumps(make_document(status))))
     return status
 
@@ -345,11 +346,16 @@ def test_what_could_not_be_read(world: World) -> None:
 def test_a_workload_that_fails(world: World) -> None:
     """The service has its worst verdict; the exit code that may be asked for is that of a pass."""
     [pod] = [ref for ref in world.cluster.objects if ref.kind == "Pod"]
-    waiting = {"name": "main", "state": {"waiting": {"reason": "ImagePullBackOff"}}}
-    world.cluster.objects[pod]["status"] = {"containerStatuses": [waiting]}
+    waiting = {"name": "main", "state": {"waiting": {"reason": "InvalidImageName"}}}
+    early = "2026-11-23T11:00:00Z"
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": early}
+    world.cluster.objects[pod]["status"] = {"conditions": [scheduled], "containerStatuses": [waiting]}
+    world.cluster.objects[pod]["metadata"]["creationTimestamp"] = early
     status = read(world)
-    assert find(status, "redis").health in {Status.FAILED, Status.PROGRESSING}
-    assert any("image" in each for each in tell(status))
+    assert find(status, "redis").health is Status.FAILED
+    assert any(re.match(f"│  └─ Deployment/{HOME}/redis: failed, .*image", each) for each in tell(status))
+    assert tell(status)[2].startswith("├─ redis: failed, Jaseci running, ")
+    assert status.exit_code == 4
 
 
 @pytest.mark.parametrize(
