@@ -178,7 +178,7 @@ def test_by_hand(site: Site, jaseci: Jaseci) -> None:
     jaseci.fail("redis")
     site.kubectl("scale", "deployment", "cache", "--replicas=2", "-n", site.namespace)
     output = site.pass_over()
-    assert "Jaseci: paused, an incident (until " in output
+    assert "  paused, an incident (until " in output
     assert site.read("deployment", "cache", "-n", site.namespace)["spec"]["replicas"] == 2
     assert site.count_resets() == {}
 
@@ -250,7 +250,7 @@ def test_a_rollout_restarts_what_depends_on_it(site: Site) -> None:
     site.kubectl("rollout", "restart", "deployment/cache", "-n", site.namespace)
     site.await_rollout()
     output = site.pass_over()
-    assert "Jaseci: waiting, restarted: Deployment/" in output
+    assert "rollout: waiting, restarted: Deployment/" in output
     annotation = read_restart(site)
     assert annotation == site.read_ledger(site.namespace)["app"]["at"]
     assert datetime.fromisoformat(annotation).tzinfo
