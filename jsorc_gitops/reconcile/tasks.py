@@ -7,7 +7,7 @@ from jsorc_gitops.model.objects import Body
 from jsorc_gitops.reconcile.causes import find_cause, find_end
 from jsorc_gitops.reconcile.conditions import is_true, say_condition
 from jsorc_gitops.reconcile.evidence import Cause, Evidence, Finding, Status, current, doomed, failed, progressing
-from jsorc_gitops.reconcile.pods import find_own, has_ended, is_leaving, is_ready
+from jsorc_gitops.reconcile.pods import find_own, has_ended, is_ready
 from jsorc_gitops.reconcile.workloads import Crew, conclude, find_refusal, muster
 
 
@@ -71,7 +71,7 @@ def _leave_out_crashes(crew: Crew) -> Crew:
 
 def _find_last_failure(live: Body, pods: Iterable[Body], evidence: Evidence) -> Cause | None:
     """How the youngest of its pods ended that failed."""
-    ended = [each for each in find_own(live, pods) if has_ended(each) and not is_leaving(each)]
+    ended = [each for each in find_own(live, pods) if has_ended(each)]
     bad = [each for each in ended if each["status"]["phase"] == "Failed"]
     last = max(bad, key=lambda pod: str(pod["metadata"].get("creationTimestamp")), default=None)
     return find_end(last, evidence) if last else None

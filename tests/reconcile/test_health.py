@@ -126,9 +126,10 @@ def test_pods_that_could_not_be_listed_leave_it_unknown(kind: str) -> None:
 
 def test_a_workload_in_trouble_says_what_would_tell_more() -> None:
     """Its own Events, those of the pod that it speaks of, and the log of the container that crashed."""
-    live = make_live(make_deployment("web"), generation=1)
-    live["status"] = {"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1}
-    (pod,) = make_pods("web", live["spec"])
+    live = make_live(make_deployment("web", replicas=2), generation=1)
+    live["status"] = {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2}
+    other, pod = make_pods("web", live["spec"])
+    other["status"] = {"phase": "Pending"}
     pod["metadata"]["uid"] = "pod-uid"
     pod["status"] = {
         "conditions": [{"type": "PodScheduled", "status": "True"}, {"type": "Ready", "status": "False"}],
@@ -136,10 +137,10 @@ def test_a_workload_in_trouble_says_what_would_tell_more() -> None:
             {"name": "main", "restartCount": 3, "state": {"waiting": {"reason": "CrashLoopBackOff"}}}
         ],
     }
-    health = compute_health(make_ref("Deployment", "web", group="apps"), evidence_of(live, pods=[pod]))
+    health = compute_health(make_ref("Deployment", "web", group="apps"), evidence_of(live, pods=[other, pod]))
     assert health
     assert health.events_of == ("uid-1", "pod-uid")
-    assert health.log_of == LogRef("home", "web-0", "main", previous=True)
+    assert health.log_of == LogRef("home", "web-1", "main", previous=True)
 
 
 @pytest.mark.parametrize(

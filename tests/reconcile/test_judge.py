@@ -183,6 +183,16 @@ def test_no_secret_of_the_tree_gets_into_a_verdict(where: str) -> None:
     assert PLANTED[:-2] not in shown
 
 
+def test_what_works_is_not_looked_into() -> None:
+    """A Pod by itself that is ready has Events, and nobody reads them."""
+    status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    tree = make_tree({"web": [make_body("Pod", "web", service="web", spec={"nodeName": "fake"}, status=status)]})
+    world = World()
+    world.run(tree, jaseci=False)
+    assert judged(world.run(tree, jaseci=False))["Pod"].status is Status.CURRENT
+    assert not [line for line in world.log if line.startswith("events ")]
+
+
 def test_what_cannot_be_read_again_is_unknown(world: World) -> None:
     """It was changed, and what became of it nobody knows: that is no success of what was there before."""
     changed = make_tree({"web": [make_deployment("web", service="web", image="image:2")]})
