@@ -11,7 +11,7 @@ from jsorc_gitops.model.jaseci import Answer, ServiceState
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.model.services import ServiceRecord, Way
 from jsorc_gitops.reconcile.health import Health, Status
-from jsorc_gitops.reconcile.ledger import NEW, Ledger, LedgerEntry
+from jsorc_gitops.reconcile.ledger import NEW, Ledger, LedgerEntry, Outcome
 from jsorc_gitops.reconcile.rollouts import Seen, explain_change
 
 # From so many failed resets in a row, the next one waits: the interval doubled for each of them, an hour at most.
@@ -110,8 +110,10 @@ def note_rollouts(
         # One that is restarted by a rollout has had what it needs.
         own = [name] if records[name].via == "jaseci" else []
         for each in {*own, *find_dependents(name, records)} & {*resettable}:
-            known = entries.get(each, NEW)
-            entries[each] = replace(known, due=known.due or cause)
+            # A restart that is under way began before this, so it is not the one that is due.
+            under_way = records[each].via == "rollout" and entries.get(each, NEW).outcome is Outcome.PENDING
+            known = replace(entries[each], outcome=None) if under_way else entries.get(each, NEW)
+            entries[each] = replace(known, due=cause)
     return replace(ledger, entries=entries)
 
 

@@ -255,6 +255,18 @@ def test_a_rollout_restarts_who_depends_on_it_by_a_rollout() -> None:
     assert find_restart(world) == entry.at
 
 
+def test_a_rollout_in_the_middle_of_a_restart_restarts_once_more() -> None:
+    """The pods that are coming up may hold connections to what was there before it."""
+    world = World()
+    world.run(RESTARTED, jaseci=False)
+    world.run(ROLLED, "c2", jaseci=False)
+    first = find_restart(world)
+    report = world.run(RESTARTED, "c3", jaseci=False)
+    assert verdicts(report) == {"web": (Verdict.WAITING, f"restarted: {DUE}")}
+    assert find_restart(world) != first
+    assert verdicts(world.run(RESTARTED, "c3", jaseci=False))["web"][0] is Verdict.RESET
+
+
 def test_who_depends_on_a_restarted_service_is_reset_after_it() -> None:
     """A chain: redis is rolled out, so web is restarted; once that is over, shop is reset."""
     world = World()
