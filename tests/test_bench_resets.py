@@ -19,6 +19,7 @@ from bench.resets.chains import (
     BARE,
     SILENT,
     START,
+    TOGETHER,
     Calls,
     ResetsBench,
     make_chains,
@@ -118,11 +119,12 @@ def test_bars() -> None:
         *make_samples(f"{ALONE}{FAR}", 5.1, 4.1, 6.1),
     ]
 
-    requests, far, near = compute_bars(samples)
+    requests, far, near, together = compute_bars(samples)
 
     assert (requests.measured, requests.met) == (200, True)
-    assert far.met is None
+    assert (far.met, together.met) == (None, None)
     assert near == Bar(claim=near.claim, bar="<= 1.5", measured=0.5, low=0.5, high=2.5, met=True)
     slow = make_samples(f"{ASKING}{FAR}", 2.5, 2.5, 2.5)
-    _, far, _ = compute_bars([*samples, *slow])
+    _, far, _, together = compute_bars([*samples, *slow, *make_samples(f"{TOGETHER}{FAR}", 1.7, 1.7, 1.7)])
     assert (far.bar, far.measured, far.met) == (">= 4", 2.5, False)
+    assert (together.bar, together.measured, together.met) == ("<= 1.5", 1.25, True)
