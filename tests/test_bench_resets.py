@@ -94,7 +94,7 @@ def test_bare_program(lines: str, state: str, code: int) -> None:
     """It reads just so many states, by however many threads, and fails where the service does not run."""
     with Proxy() as wire:
         wire.misbehave(Reply(status=200, body=json.dumps({"state": state}).encode()), path=INFO)
-        command = [sys.executable, BARE, "HERE", "redis", "11", "4", lines]
+        command: list[str | Path] = [sys.executable, BARE, "HERE", "redis", "11", "4", lines]
         env = {"HERE": json.dumps({"origin": wire.url, "token": "0a1b"})}
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         requests = list(wire.requests)
