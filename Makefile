@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-fast bench-render bench-reconcile lint clean
+.PHONY: demo test test-fast bench-render bench-reconcile bench-resets lint clean
 
 demo: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.demo
@@ -21,6 +21,9 @@ bench-render: $(INSTALLED)
 
 bench-reconcile: $(INSTALLED)
 	@$(VENV)/bin/python -m bench.reconcile
+
+bench-resets: $(INSTALLED)
+	@$(VENV)/bin/python -m bench.resets
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check

@@ -54,10 +54,9 @@ class ApiServer:
         if milliseconds is None:
             return self._plane.kubeconfig
         path = self._plane.folder / f"kubeconfig-{milliseconds:g}ms"
-        (port,) = free_ports(1)
         behind = urlsplit(self._plane.url).port
-        command: list[str | Path] = [sys.executable, LATENCY, str(port), str(behind), str(milliseconds)]
-        proxy = Server(command, log=self._plane.folder / "latency.log", grace=1)
+        assert behind is not None  # noqa: S101 - it has no port that goes without saying
+        proxy, port = start_proxy(behind, milliseconds, log=self._plane.folder / "latency.log")
         self._proxies.callback(proxy.stop)
         url = f"https://127.0.0.1:{port}"
         path.write_text(self._plane.kubeconfig.read_text().replace(self._plane.url, url))
@@ -128,6 +127,13 @@ class ApiServer:
         with urllib.request.urlopen(request, context=self._context, timeout=60) as answer:  # noqa: S310 - as above
             content: bytes = answer.read()
         return content
+
+
+def start_proxy(behind: int, milliseconds: float, *, log: Path) -> tuple[Server, int]:
+    """A proxy that is this far away from a port, there and back; the port where it will soon listen."""
+    (port,) = free_ports(1)
+    command: list[str | Path] = [sys.executable, LATENCY, str(port), str(behind), str(milliseconds)]
+    return Server(command, log=log, grace=1), port
 
 
 def project(live: Any, wanted: Any) -> Any:
