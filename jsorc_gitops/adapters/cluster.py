@@ -6,21 +6,23 @@ second to build and would drop fields they do not know.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
 
 from jsorc_gitops.adapters.answers import GONE, NOT_FOUND
 from jsorc_gitops.adapters.connection import Connection
 from jsorc_gitops.adapters.kubeconfig import load_configuration
+from jsorc_gitops.adapters.resources import Resources
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, Body, DeleteRequest, ObjectRef
 
 IN_FLIGHT = 16
 PAGE = 500
+LOG_LINES = 50
+LOG_BYTES = 64 * 1024
 RESTARTS = 3  # how often one LIST begins anew because its pages expired
 
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
@@ -38,13 +40,6 @@ def _name_work(doing: str, requests: Sequence[ApplyRequest | DeleteRequest]) -> 
 
 def _make_pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="jsorc")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Resource:
-    api_version: str
-    plural: str
-    namespaced: bool
 
 
 class Cluster:
@@ -72,9 +67,7 @@ class Cluster:
         self.guard: Callable[[], None] = lambda: None
         self._progress = progress
         self._pool = _make_pool()
-        self._resources: dict[tuple[str, str], _Resource] = {}
-        self._preferred: dict[tuple[str, str], str] = {}
-        self._away: set[str] = set()
+        self._resources = Resources()
 
     @property
     def server(self) -> str:
@@ -85,6 +78,11 @@ class Cluster:
     def requests(self) -> int:
         """How many requests were sent, those sent again and discovery included."""
         return self._connection.requests
+
+    @property
+    def time(self) -> datetime | None:
+        """The time of the API server, as its last answer said it and gone on since; None before there was one."""
+        return self._connection.time
 
     def drain(self) -> None:
         """Wait until what is under way has ended; what is not yet sent never is, nor is anything sent again."""
@@ -100,7 +98,7 @@ class Cluster:
         """Learn which kinds the server serves: two requests. Raises ClusterError when it does not answer."""
         paths = ("/api", "/apis")
         answers = self._each("reading", lambda path: self._call("GET", path, accept=_DISCOVERY), paths)
-        self._resources, self._preferred, self._away = {}, {}, set()
+        learned = Resources()
         for path, answer in zip(paths, answers, strict=True):
             if isinstance(answer, ClusterError):
                 raise answer
@@ -108,23 +106,24 @@ class Cluster:
             if not isinstance(groups, list):
                 raise ClusterError(f"GET {path}: answered 200 without the discovery of Kubernetes 1.30 and newer")
             for group in groups:
-                self._learn_group(group)
+                learned.learn_group(group)
+        self._resources = learned
 
     def find_api_version(self, group: str, kind: str) -> str | None:
         """The version of a kind that the server prefers, e.g. 'apps/v1'; None where it serves none."""
-        return self._preferred.get((group, kind))
+        return self._resources.preferred.get((group, kind))
 
     def serves(self, api_version: str, kind: str) -> bool:
-        return (api_version, kind) in self._resources
+        return (api_version, kind) in self._resources.found
 
     def find_resource(self, api_version: str, kind: str) -> tuple[str, bool] | None:
         """What the server calls the objects of a kind (deployments), and whether they lie in namespaces."""
-        found = self._resources.get((api_version, kind))
+        found = self._resources.found.get((api_version, kind))
         return (found.plural, found.namespaced) if found else None
 
     def is_away(self, group: str) -> bool:
         """Whether the server names this API group, but cannot reach what serves it (an APIService)."""
-        return group in self._away
+        return group in self._resources.away
 
     def list_objects(
         self,
@@ -145,6 +144,14 @@ class Cluster:
             lambda place: self._list(*place[0], namespace=place[1], selector=selector, accept=accept),
             places,
         )
+
+    def list_events(self, subjects: Sequence[tuple[str, str]]) -> list[list[Body] | ClusterError]:
+        """The core/v1 Events about each object, by its (namespace, UID)."""
+        return self._each("reading", lambda subject: self._list_events(*subject), subjects)
+
+    def get_logs(self, places: Sequence[tuple[str, str, str, bool]]) -> list[str | ClusterError]:
+        """The last lines of each (namespace, pod, container, whether of the run before this one)."""
+        return self._each("reading", lambda place: self._get_log(*place), places)
 
     def get_objects(self, items: Sequence[tuple[str, ObjectRef]]) -> list[Body | ClusterError | None]:
         """Each (api version, identity) as it is now, None where it is not."""
@@ -192,21 +199,6 @@ class Cluster:
         # In the pool, since ^C breaks off what the main thread does.
         return self._pool.submit(self._call, *arguments, **more).result()
 
-    def _learn_group(self, group: Mapping[str, Any]) -> None:
-        name = group["metadata"].get("name", "")
-        for version in group["versions"]:
-            if version.get("freshness") == "Stale":
-                # What it served when it could be reached last proves nothing now.
-                self._away.add(name)
-                continue
-            api_version = f"{name}/{version['version']}" if name else version["version"]
-            for resource in version.get("resources", ()):
-                kind = resource.get("responseKind", {}).get("kind", "")
-                namespaced = resource["scope"] == "Namespaced"
-                found = _Resource(api_version=api_version, plural=resource["resource"], namespaced=namespaced)
-                self._resources.setdefault((api_version, kind), found)
-                self._preferred.setdefault((name, kind), api_version)
-
     def _list(self, api_version: str, kind: str, *, namespace: str, selector: str, accept: str) -> list[Body]:
         path = self._path(api_version, kind, namespace, "")
         query = {"limit": str(PAGE), "labelSelector": selector}
@@ -229,6 +221,20 @@ class Cluster:
                 return items
             query["continue"] = following
 
+    def _list_events(self, namespace: str, uid: str) -> list[Body]:
+        query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": str(PAGE)}
+        # One object has a few dozen at most: of each reason no more than ten are told apart.
+        return self._call("GET", self._path("v1", "Event", namespace, ""), query=query)["items"] or []
+
+    def _get_log(self, namespace: str, pod: str, container: str, previous: bool) -> str:  # noqa: FBT001
+        query = {"container": container, "tailLines": str(LOG_LINES), "limitBytes": str(LOG_BYTES)}
+        if previous:
+            query["previous"] = "true"
+        path = f"{self._path('v1', 'Pod', namespace, pod)}/log"
+        text = self._connection.read_text(path, query=query)
+        # What was cut off in the middle of a line may be half a secret, which nobody would know for one.
+        return text if len(text.encode()) < LOG_BYTES else text.rpartition("\n")[0]
+
     def _apply(self, request: ApplyRequest) -> Body:
         query = {
             "fieldManager": self._field_manager,
@@ -244,7 +250,7 @@ class Cluster:
 
     def _delete(self, request: DeleteRequest) -> Body:
         ref = request.ref
-        api_version = self._preferred.get((ref.group, ref.kind), "")
+        api_version = self._resources.preferred.get((ref.group, ref.kind), "")
         options: dict[str, Any] = {
             "propagationPolicy": "Background",
             "preconditions": {"uid": request.uid, "resourceVersion": request.resource_version},
@@ -279,15 +285,5 @@ class Cluster:
         name = metadata["name"] if named else ""
         return self._path(body["apiVersion"], body["kind"], metadata.get("namespace", ""), name)
 
-    def _path(self, api_version: str, kind: str, namespace: str, name: str) -> str:
-        resource = self._resources.get((api_version, kind))
-        if resource is None:
-            raise ClusterError(
-                f"the API server serves no {kind} of {api_version or 'that group'}", reason="NotServed"
-            )
-        if {name, namespace} & {".", ".."}:
-            # As parts of a path they would lead to another resource: DELETE …/.. is a collection.
-            raise ClusterError(f"{kind} {namespace}/{name}: no object has such a name", reason="Invalid")
-        root = "/apis/" if "/" in api_version else "/api/"
-        place = f"/namespaces/{quote(namespace)}" if namespace and resource.namespaced else ""
-        return f"{root}{api_version}{place}/{resource.plural}" + (f"/{quote(name)}" if name else "")
+    def _path(self, *place: str) -> str:
+        return self._resources.make_path(*place)

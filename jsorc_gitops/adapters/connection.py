@@ -2,7 +2,10 @@
 
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from itertools import count
 from threading import Event, Lock
 from time import monotonic
@@ -28,6 +31,7 @@ REREAD = 5.0  # seconds in which refused credentials are not read again: a plugi
 
 _USER_AGENT = f"jsorc/{__version__}"
 _SERVER_ERROR = 500
+_OK_UNTIL = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,12 +95,24 @@ class Connection:
         self._reading, self._counting = Lock(), Lock()
         self._hurrying = Event()
         self._met = False  # it has answered before
+        self._told: tuple[datetime, float] | None = None  # the time it said it was, and ours when it did
         self.requests = 0
 
     @property
     def server(self) -> str:
         """Where it leads: https://host:port."""
         return str(self._client.configuration.host)
+
+    @property
+    def time(self) -> datetime | None:
+        """The time of the API server (UTC), to the second: its last Date header, and what went by since.
+
+        None before an answer had one. Our clock may be set wrong, its steady part cannot.
+        """
+        if self._told is None:
+            return None
+        told, at = self._told
+        return told + timedelta(seconds=monotonic() - at)
 
     def hurry(self) -> None:
         """Let what waits to be sent again fail at once, from now on."""
@@ -155,6 +171,17 @@ class Connection:
             raise self._describe(broken, uncertain=not request.is_harmless) from broken
         return parse_answer(response.status, response.data, method=method, path=path)
 
+    def read_text(self, path: str, *, query: Mapping[str, str]) -> str:
+        """What is answered where that is no object but text, as a log is; asked once. Raises ClusterError."""
+        request = _Request(method="GET", path=path, query=query, headers={"User-Agent": _USER_AGENT}, body=None)
+        try:
+            response = self._send(self._client, request, IMPATIENT)
+        except urllib3.exceptions.HTTPError as error:
+            raise self._describe(error) from error
+        if response.status >= _OK_UNTIL:
+            parse_answer(response.status, response.data, method="GET", path=path)
+        return response.data.decode(errors="replace")
+
     def _send(
         self, client: RESTClientObject, request: _Request, timeout: tuple[int, int]
     ) -> urllib3.BaseHTTPResponse:
@@ -171,6 +198,7 @@ class Connection:
                 _request_timeout=timeout,
             )
             response.read()
+            self._hear_time(response.headers.get("Date", ""))
         except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ProtocolError):
             raise
         except (ApiException, urllib3.exceptions.HTTPError) as error:
@@ -179,6 +207,11 @@ class Connection:
             # Not chained: the header that cannot be sent, which the error quotes, is the credentials.
             raise ClusterError("the credentials hold a character that no HTTP header can carry") from None
         return response
+
+    def _hear_time(self, date: str) -> None:
+        with suppress(ValueError, TypeError):
+            told = parsedate_to_datetime(date)
+            self._told = (told if told.tzinfo else told.replace(tzinfo=UTC)).astimezone(UTC), monotonic()
 
     def _describe(self, error: Exception, *, uncertain: bool = False) -> ClusterError:
         host = self._client.configuration.host

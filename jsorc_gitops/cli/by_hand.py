@@ -116,7 +116,7 @@ def _open_pass(root: "Path", environment: str, kubeconfig: str | None, context: 
     """A pass over HEAD's tree, with all doors open."""
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.adapters.lease import Lease
-    from jsorc_gitops.cli.passes import SystemClock, open_cluster, open_jaseci
+    from jsorc_gitops.cli.passes import Clock, open_cluster, open_jaseci
     from jsorc_gitops.cli.reading import read_tree
     from jsorc_gitops.cli.terminal import Progress
     from jsorc_gitops.reconcile.inventory import compute_applyset_id
@@ -133,7 +133,7 @@ def _open_pass(root: "Path", environment: str, kubeconfig: str | None, context: 
             cluster=cluster,
             history=repository,
             lease=Lease(cluster, tree=tree.name, namespace=home, waiting=progress.wait),
-            clock=SystemClock(),
+            clock=Clock(cluster),
             jaseci=stack.enter_context(open_jaseci(tree.settings, root)),
             waiting=progress.wait,
         )

@@ -49,11 +49,14 @@ class Invocation:
     metrics: str | None = None
 
 
-class SystemClock:
-    """The clock of this machine."""
+class Clock:
+    """The API server's time of day, since what it stamped is measured by it; this machine's until it is known."""
+
+    def __init__(self, cluster: "Cluster") -> None:
+        self._cluster = cluster
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
+        return self._cluster.time or datetime.now(UTC)
 
     def monotonic(self) -> float:
         return time.monotonic()
@@ -175,7 +178,7 @@ def _reconcile(
             cluster=cluster,
             history=repository,
             lease=Lease(cluster, tree=tree.name, namespace=settings.namespace, waiting=progress.wait),
-            clock=SystemClock(),
+            clock=Clock(cluster),
             jaseci=jaseci,
             waiting=progress.wait,
             tell=tell,
@@ -215,9 +218,15 @@ def open_cluster(
 
 
 @contextmanager
-def open_jaseci(settings: "Settings", root: Path) -> "Iterator[Jaseci | BrokenJaseci | None]":
-    """Jaseci, None where there is none; one that knows nothing where its credentials cannot be used."""
+def open_jaseci(
+    settings: "Settings", root: Path, *, seconds: float = 0.0
+) -> "Iterator[Jaseci | BrokenJaseci | None]":
+    """Jaseci, None where there is none; one that knows nothing where its credentials cannot be used.
+
+    `seconds` is how long a call may take, 0 for as long as a pass allows.
+    """
     from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
+    from jsorc_gitops.adapters.jaseci_wire import SECONDS
 
     if (where := settings.jaseci) is None:
         yield None
@@ -227,7 +236,7 @@ def open_jaseci(settings: "Settings", root: Path) -> "Iterator[Jaseci | BrokenJa
     except SettingsError as error:
         yield BrokenJaseci(str(error))
         return
-    jaseci = Jaseci(where.url, credentials, port=where.port)
+    jaseci = Jaseci(where.url, credentials, port=where.port, seconds=seconds or SECONDS)
     try:
         yield jaseci
     finally:

@@ -35,9 +35,10 @@ def reset_by_hand(run: Pass, service: str) -> Report:
         _, ledger = read_memory(run)
         # Somebody looks on, so it does not wait for those that failed before.
         ledger = _write(run, ledger, service, replace(ledger.find(service), due=BY_HAND, failures=0))
-        healths, evidence, unseen = judge_health(alone, {}, changed=True, without=())
-        report = reset_services(alone, ledger, healths, evidence, broken=())
-        return replace(report, errors=(*unseen, *report.errors))
+        workloads = [run.tree.manifests[ref] for ref in record.workloads]
+        judged = judge_health(alone, {}, workloads, changed=record.workloads, without=())
+        report = reset_services(alone, ledger, judged.healths, judged.evidence, broken=())
+        return replace(report, errors=(*judged.errors, *report.errors))
 
 
 def pause_service(run: Pass, service: str, *, reason: str, until: datetime | timedelta | None) -> str:

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.layout import record_name
 from jsorc_gitops.model.objects import ApplyRequest, Manifest, ObjectRef
 from jsorc_gitops.model.policy import DEFAULT
 from jsorc_gitops.model.tree import Tree
@@ -21,7 +20,7 @@ from jsorc_gitops.reconcile.inventory import Entry, State, compute_applyset_id
 from jsorc_gitops.reconcile.judge import judge_health
 from jsorc_gitops.reconcile.ledger import Ledger
 from jsorc_gitops.reconcile.memory import read_memory, write_pending, write_settled
-from jsorc_gitops.reconcile.observe import Observation, observe_tree
+from jsorc_gitops.reconcile.observe import Observation, observe_tree, select_manifests
 from jsorc_gitops.reconcile.pauses import leave_out_paused, tell_paused
 from jsorc_gitops.reconcile.plan import Action, Step, make_apply_body, plan_object
 from jsorc_gitops.reconcile.plan_prune import PrunePlan
@@ -89,7 +88,7 @@ def _plan(run: Pass) -> _Plan:
     run = leave_out_paused(run, ledger)
     doubts = check_repository(run, state)
     consents = find_consents(run, state)
-    manifests = _select_manifests(run.tree)
+    manifests = select_manifests(run.tree)
     observed = observe_tree(run.cluster, manifests, state, tree=run.tree.name)
     steps = _plan_objects(run, manifests, state, observed)
     audits = is_due(state.audited, every=run.options.audit_every, now=run.doors.clock.now())
@@ -163,23 +162,21 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
 
 def _judge(run: Pass, plan: _Plan, results: Sequence[ObjectResult], prune: PrunePlan) -> Report:
     """What is known when all is applied: errors about no single object, health, and what was reset."""
-    changed = any(each.action is not Action.UNCHANGED for each in results)
+    changed = {each.ref for each in results if each.action not in {Action.UNCHANGED, Action.YIELD}}
     bad = [each for each in results if each.is_bad]
-    live, without = plan.observed.live, {each.ref for each in bad}
-    healths, evidence, unseen = judge_health(run, live, changed=changed, without=without)
+    judged = judge_health(
+        run, plan.observed.live, plan.manifests, changed=changed, without={each.ref for each in bad}
+    )
     report = Report(
         revision=run.revision,
         healths=tuple(
-            (record.name, healths[ref])
-            for record in run.tree.records.values()
-            for ref in record.workloads
-            if ref in healths
+            (each.service, judged.healths[each.ref]) for each in plan.manifests if each.ref in judged.healths
         ),
-        errors=(*((prune.refusal,) if prune.refusal else ()), *unseen),
+        errors=(*((prune.refusal,) if prune.refusal else ()), *judged.errors),
     )
     run.doors.tell(report)
     broken = {each.service for each in bad}
-    resets = reset_services(run, plan.ledger, healths, evidence, broken=broken)
+    resets = reset_services(run, plan.ledger, judged.healths, judged.evidence, broken=broken)
     paused = Report(revision=run.revision, services=tell_paused(run))
     run.doors.tell(paused)
     return join_reports([report, resets, paused])
@@ -218,17 +215,6 @@ def _acquire_lease(run: Pass) -> list[ObjectResult]:
         run.doors.lease.acquire()
         return [make_result(step)]
     return []
-
-
-def _select_manifests(tree: Tree) -> list[Manifest]:
-    """What this pass applies: services that are kept alive, every record, and what belongs to the tree."""
-    return [
-        each
-        for each in tree.manifests.values()
-        if not each.service
-        or tree.records[each.service].keep_alive
-        or each.ref.name == record_name(tree.name, each.service)
-    ]
 
 
 def _find_entry(run: Pass, state: State, ref: ObjectRef) -> Entry | None:

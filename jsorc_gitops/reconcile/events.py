@@ -32,13 +32,14 @@ def make_events(report: Report, *, quiet: bool) -> Iterator[Event]:
         if not quiet or result.action is not Action.UNCHANGED or result.error or result.note:
             yield _make_object(result)
     for service, health in report.healths:
-        if not quiet or health.status is not Status.CURRENT:
+        if health.is_told and not (quiet and health.status is Status.CURRENT):
             yield {
                 "event": "health",
                 "service": service,
                 "object": health.ref._asdict(),
                 "status": health.status.value,
                 "message": health.message,
+                "log": list(health.log),
             }
     for each in report.services:
         if not quiet or not each.is_calm:

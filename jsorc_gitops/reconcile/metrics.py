@@ -81,6 +81,8 @@ def _measure_report(report: Report) -> Iterator[Family]:
 def _judge_services(report: Report) -> dict[str, Status]:
     found: dict[str, Status] = {}
     for service, health in report.healths:
+        if not service:
+            continue  # of the tree itself
         found[service] = min(found.get(service, health.status), health.status, key=_WORST_FIRST.index)
     return found
 

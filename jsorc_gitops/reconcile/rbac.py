@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.objects import Manifest
+from jsorc_gitops.model.objects import Manifest, ObjectRef
 from jsorc_gitops.model.services import list_secret_refs
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.guards import is_needed_namespace
+from jsorc_gitops.reconcile.health import is_about_pods, is_looked_into
 from jsorc_gitops.reconcile.replicas import find_service
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -44,9 +45,6 @@ def compute_rules(tree: Tree, find: FindResource) -> dict[str, list[dict[str, An
     rules[home] |= {Rule("coordination.k8s.io", "leases", "", verb) for verb in ("get", "create", "update")}
     # The state's, too, which may be continued in ConfigMaps that come and go under ever new names.
     rules[home] |= {Rule("", "configmaps", "", verb) for verb in ("get", "list", "create", "update", "delete")}
-    for record in tree.records.values():
-        for ref in record.workloads:
-            rules[ref.namespace].add(Rule("", "pods", "", "list"))
     for place, rule in _list_jaseci(tree):
         rules[place].add(rule)
     if tree.settings.cluster:
@@ -56,6 +54,7 @@ def compute_rules(tree: Tree, find: FindResource) -> dict[str, list[dict[str, An
     for each in tree.manifests.values():
         resource, namespaced = _find(each, find, defined)
         place = each.ref.namespace if namespaced else ""
+        rules[place] |= set(_list_judging(each.ref))
         rules[place] |= _list_verbs(each, resource, namespaced=namespaced)
         rules[place] |= set(_list_bindings(each))
         if each.ref.group == _RBAC and each.ref.kind in {"Role", "ClusterRole"}:
@@ -126,6 +125,16 @@ def _list_verbs(manifest: Manifest, resource: str, *, namespaced: bool) -> set[R
         verbs = ("get", "create", "patch", *(["list"] if namespaced else []))
         verbs += () if manifest.ref.is_kept else ("delete",)
     return {Rule(manifest.ref.group, resource, "", verb) for verb in verbs}
+
+
+def _list_judging(ref: ObjectRef) -> Iterator[Rule]:
+    """The rights to say how an object is, and why."""
+    if is_about_pods(ref):
+        yield Rule("", "pods", "", "list")
+    if is_looked_into(ref):
+        yield Rule("", "events", "", "list")
+    if is_about_pods(ref) or ref.kind == "Pod":
+        yield Rule("", "pods/log", "", "get")
 
 
 def _list_bindings(manifest: Manifest) -> Iterator[Rule]:

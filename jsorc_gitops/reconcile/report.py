@@ -243,9 +243,10 @@ def _format_value(value: Any) -> str:
 
 def _format_verdicts(report: Report, *, quiet: bool) -> Iterator[Line]:
     for _, health in report.healths:
-        if not (quiet and health.status is Status.CURRENT):
+        if health.is_told and not (quiet and health.status is Status.CURRENT):
             tone = _STATUS_TONES.get(health.status, Tone.PLAIN)
             yield Line(f"{health.ref} {health.status}: {health.message}", tone)
+            yield from (Line(f"  | {each}") for each in health.log)
     for each in report.services:
         if not (quiet and each.is_calm):
             changed = Tone.CHANGED if each.verdict is Verdict.RESET else Tone.PLAIN

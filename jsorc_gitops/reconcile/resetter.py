@@ -9,9 +9,10 @@ from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.model.services import ServiceRecord
 from jsorc_gitops.reconcile.configs import Configs
 from jsorc_gitops.reconcile.evidence import Evidence
-from jsorc_gitops.reconcile.health import Health, select_pods
+from jsorc_gitops.reconcile.health import Health
 from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome
 from jsorc_gitops.reconcile.memory import write_ledger
+from jsorc_gitops.reconcile.pods import select_pods
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.processes import Processes
 from jsorc_gitops.reconcile.report import Report

@@ -11,6 +11,7 @@ import yaml
 from tests.controlplane.server import ControlPlane
 from tests.journeys.scratch import Done, Scratch
 from tests.journeys.test_ownership import SETTINGS, WEB, Tree, is_calm
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
 
@@ -112,12 +113,13 @@ def test_they_are_enough(limited: Limited) -> None:
 
 
 def test_no_rule_is_too_many(limited: Limited) -> None:
-    """With one rule less the pass fails, and names what it lacks."""
+    """With one rule less the pass fails, and names what it lacks; logs alone are detail that it does without."""
     rules = [
         (role["kind"], number, rule)
         for role in limited.roles
         if "rules" in role
         for number, rule in enumerate(role["rules"])
+        if rule["resources"] != ["pods/log"]
     ]
     assert len(rules) >= 10
     # What is needed to grant and to bind comes first: once the rest is applied, nobody asks for it again.
@@ -133,6 +135,26 @@ def test_no_rule_is_too_many(limited: Limited) -> None:
         assert any(named) or rule["verbs"] == ["bind"], (rule, done.output)
     limited.grant(limited.roles)
     assert limited.reconcile().code == 0
+
+
+def test_without_events_a_pass_knows_no_causes(limited: Limited) -> None:
+    """They are granted, since a claim says nothing itself; without them the pass says less, and nothing of it."""
+    poorer = json.loads(json.dumps(limited.roles))
+    for rule in (rule for role in poorer for rule in role.get("rules", ())):
+        if "pods" in rule["resources"]:
+            rule["resources"].remove("events")
+    assert limited.reconcile().code == 0
+    cause = 'it is not bound: storageclass.storage.k8s.io "none" not found'
+    wait_until(lambda: cause in limited.reconcile().output, what="the claim has an Event")
+
+    limited.grant(poorer)
+    done = limited.reconcile()
+
+    assert done.code == 0, done.output
+    assert (
+        f"PersistentVolumeClaim/{limited.tree.namespace}/data progressing: it is not bound yet\n" in done.output
+    )
+    assert "event" not in done.output
 
 
 def without(roles: list[dict[str, Any]], kind: str, number: int) -> list[dict[str, Any]]:

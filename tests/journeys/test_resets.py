@@ -2,17 +2,19 @@
 
 import json
 import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.controlplane.server import ControlPlane
 from tests.jaseci.pods import ADDRESSES, start_pods
-from tests.jaseci.proxy import Cut, Proxy, Request
+from tests.jaseci.proxy import Cut, Proxy, Reply, Request
 from tests.jaseci.server import Jaseci, Redis
 from tests.journeys.scratch import Scratch
 from tests.waiting import wait_until
@@ -273,6 +275,8 @@ def kill_at(site: Site, proxy: Proxy, path: str, *, done: bool) -> None:
     process.communicate()
     proxy.behave()
     assert process.returncode == -signal.SIGKILL
+    # Else the next pass waits until it is seen to expire.
+    site.kubectl("delete", "lease", "jsorc.default", "-n", site.namespace)
 
 
 def test_what_jaseci_resets_too_is_told(site: Site, jaseci: Jaseci) -> None:
@@ -315,6 +319,36 @@ def test_a_rollout_restarts_what_depends_on_it(site: Site) -> None:
 def read_restart(site: Site) -> str:
     body = site.read("deployment", "app", "-n", site.namespace)
     return str(body["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"])
+
+
+SHIFTED = """
+import sys
+from jsorc_gitops.adapters import python_child
+python_child._SHIFT = int(sys.argv.pop(1))
+python_child.shift_clock()
+import datetime
+print(datetime.datetime.now(), file=sys.stderr)
+from jsorc_gitops.__main__ import main
+main()
+"""
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_clock_that_is_wrong(site: Site, jaseci: Jaseci, days: int) -> None:
+    """Times are the API server's: a pause between failed resets is as long as it is, whatever our clock says."""
+    (proxy,) = site.proxies
+    proxy.misbehave(Reply(status=200, body=b'{"success": false}'), path=REFRESH)
+    jaseci.fail("redis")
+    for _ in range(3):
+        site.pass_over(code=4)
+    before = site.read_ledger(site.namespace)["redis"]
+    arguments = [sys.executable, "-c", SHIFTED, str(days * 86400), "reconcile"]
+    done = subprocess.run(arguments, cwd=site.folder, env=site.env, capture_output=True, text=True, check=False)
+    assert abs((datetime.fromisoformat(done.stderr[:26]).date() - datetime.now(UTC).date()).days) >= abs(days) - 1
+    assert (done.returncode, "3 resets in a row failed, the next is not before" in done.stdout) == (4, True)
+    assert site.read_ledger(site.namespace)["redis"] == before
+    proxy.behave()
+    assert site.jsorc("reset", "redis").code == 0
 
 
 JASECI = CACHE.replace("cache", "server").replace("REPLICAS", "2")

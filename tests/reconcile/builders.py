@@ -56,6 +56,7 @@ def make_pods(name: str, spec: Mapping[str, Any], *, namespace: str = HOME) -> l
                 "namespace": namespace,
                 "uid": f"uid-{name}-{number}",
                 "labels": {**spec["selector"]["matchLabels"], "pod-template-hash": template},
+                "ownerReferences": [{"kind": "ReplicaSet", "name": f"{name}-{template}", "controller": True}],
             },
             "spec": {},
             "status": {

@@ -55,6 +55,7 @@ class FakeCluster:
         self.stuck: set[str] = set()  # names of Deployments and definitions that get no further
         self.server = "https://the-cluster:6443"
         self.requests = 0
+        self.logs: dict[tuple[str, str, str, bool], str] = {}
         self._numbers = count(1)
 
     def read_discovery(self) -> None:
@@ -93,6 +94,14 @@ class FakeCluster:
         for _, ref in items:
             self._note("get", ref)
         return [self.hooks.before("get", str(ref)) or deepcopy(self.objects.get(ref)) for _, ref in items]
+
+    def list_events(self, subjects: Sequence[tuple[str, str]]) -> list[list[Mapping[str, Any]] | ClusterError]:
+        return [self._list_events(namespace, uid) for namespace, uid in subjects]
+
+    def get_logs(self, places: Sequence[tuple[str, str, str, bool]]) -> list[str | ClusterError]:
+        for namespace, pod, container, _ in places:
+            self.log.append(f"log {namespace}/{pod}/{container}")
+        return [self.logs.get(place, ClusterError("no log")) for place in places]
 
     def apply_objects(self, requests: Sequence[ApplyRequest]) -> list[Mapping[str, Any] | ClusterError]:
         return [self._apply(each) for each in requests]
@@ -150,6 +159,16 @@ class FakeCluster:
     def _note(self, verb: str, ref: ObjectRef) -> None:
         self.requests += 1
         self.log.append(f"{verb} {ref}" if ref.name else f"{verb} {ref.kind}")
+
+    def _list_events(self, namespace: str, uid: str) -> list[Mapping[str, Any]] | ClusterError:
+        self.log.append(f"events {uid}")
+        if "Event" in self.forbidden:
+            return ClusterError("events is forbidden", status=403, reason="Forbidden")
+        return [
+            body
+            for ref, body in self.objects.items()
+            if (ref.kind, ref.namespace) == ("Event", namespace) and body["involvedObject"]["uid"] == uid
+        ]
 
     def _list(self, kind: str, selector: str, namespace: str) -> list[Mapping[str, Any]] | ClusterError:
         self._note("list", make_ref(kind, "", namespace=namespace))
