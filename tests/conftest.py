@@ -1,6 +1,10 @@
-"""The seal: no test sees or touches the user's home, git configuration, kubeconfig or credentials."""
+"""The seal: no test sees or touches the user's home, git configuration, kubeconfig or credentials.
+
+And what test_parity needs: it runs last, and sees which tests have passed.
+"""
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -9,6 +13,23 @@ from tests import machine
 
 # Real parts are cached for the user who runs the tests, not for the sealed home of one test.
 os.environ["JSORC_TEST_CACHE"] = str(machine.cache_root().parent)
+
+PASSED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name == "test_parity.py")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
 
 
 @pytest.fixture(autouse=True)

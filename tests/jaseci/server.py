@@ -139,6 +139,15 @@ class Jaseci:
         """Have a service fail, as Jaseci itself does when it cannot reach what is behind it."""
         self.post("/js_admin/service_call", {"svc": name, "attrs": [{"attr": "failed", "callable": True}]})
 
+    def apply_yaml(self, name: str, text: str) -> int:
+        """Status of giving JsOrc another manifest of a service, as a file."""
+        parts = (f'"service"\r\n\r\n{name}', f'"file"; filename="x.yaml"\r\n\r\n{text}')
+        form = "".join(f"--x\r\nContent-Disposition: form-data; name={part}\r\n" for part in parts)
+        headers = {"Authorization": f"token {self.token}", "Content-Type": "multipart/form-data; boundary=x"}
+        with closing(http.client.HTTPConnection(self.host, self.port, timeout=ANSWER_SECONDS)) as connection:
+            connection.request("POST", "/js_admin/apply_yaml", f"{form}--x--\r\n", headers)
+            return connection.getresponse().status
+
     def is_healthy(self) -> bool:
         try:
             return self._call("GET", "/js_public/health", seconds=5) == (200, True)

@@ -165,6 +165,29 @@ def test_server_is_ready(started: Started) -> None:
     assert started.server.get(path) == (200, True)
 
 
+def test_it_ends_without_its_database(tmp_path: Path) -> None:
+    """So its container starts it again until the database is there; nobody has to start them in order."""
+    installation, ports = install(), free_ports(2)
+    [container] = containers_of(objects_by_name("jaseci")["Deployment/jaseci"]["spec"]["template"])
+    *command, _ = container["command"]
+    database = {"HOST": HOST, "PORT": str(ports[0]), "USER": "postgres", "PASSWORD": "x"}
+    env = server_env(installation.home) | {f"POSTGRES_{name}": value for name, value in database.items()}
+    env["PATH"] = f"{installation.jsserv.parent}:{env['PATH']}"
+
+    done = subprocess.run(
+        [*command, f"{HOST}:{ports[1]}"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode != 0
+    assert "Connection refused" in done.stderr
+
+
 def test_image_stays_as_it_was(started: Started) -> None:
     """Nothing is written to where Jaseci is installed: its migrations lie in the server's own folder."""
     assert list_packages(install()) == started.image

@@ -124,6 +124,19 @@ def test_forbidden_kind(scratch: Scratch, namespace: str) -> None:
     assert scratch.read("configmap", "worker", "-n", namespace) is None
 
 
+def test_unknown_kind(scratch: Scratch, namespace: str) -> None:
+    """A kind that the API server does not serve: exit 1, it is named, what stands behind it is done."""
+    queue = "apiVersion: nowhere.example.com/v1\nkind: Aqueue\nmetadata: {name: web}\n"
+    scratch.write("templates/aqueue/objects.yaml", queue)
+    scratch.commit("Something that nobody knows")
+
+    done = scratch.jsorc("reconcile")
+
+    assert done.code == 1
+    assert f"Aqueue/{namespace}/web not created: the API server serves no " in done.output
+    assert names(scratch, namespace) == ["ConfigMap/web", "ConfigMap/worker", "Service/web"]
+
+
 def test_jaseci_down(scratch: Scratch, namespace: str) -> None:
     """No Jaseci: objects are applied, the states are unknown, exit 4, the token nowhere."""
     (port,) = free_ports(1)

@@ -63,6 +63,11 @@ class Site(Scratch):
         assert done.code == code, done.output
         return done.output
 
+    def tell_waiting(self) -> str:
+        """For what one pass says that the reset of redis waits."""
+        output = self.jsorc("reconcile", "--verbose").output
+        return next(line for line in output.splitlines() if "Jaseci: waiting, Deployment/" in line)
+
     def settle(self) -> str:
         """A pass, and when the Deployment has done what it brought, another; what that printed."""
         self.pass_over()
@@ -391,6 +396,59 @@ def place_pods(site: Site) -> None:
 def find_addresses(site: Site) -> set[str]:
     pods = site.read("pods", "-n", site.namespace, "-l", "app=server")["items"]
     return {each["status"].get("podIP", "") for each in pods}
+
+
+def test_only_ready_pods_count(site: Site, jaseci: Jaseci) -> None:
+    """W7: one that crashes, one that merely runs, an old one beside the new: each holds up the reset."""
+    pods = "pod", "-n", site.namespace, "-l", "app=cache"
+    container = ".status.containerStatuses[0]"
+    jaseci.fail("redis")
+    site.controlplane.mark_pods(site.namespace, "crash-loop", selector="app=cache")
+    site.kubectl("wait", *pods, f"--for=jsonpath={{{container}.state.waiting.reason}}=CrashLoopBackOff")
+    assert site.tell_waiting().endswith("it crashes again and again (CrashLoopBackOff)")
+    site.controlplane.mark_pods(site.namespace, "unready", selector="app=cache")
+    site.kubectl("wait", *pods, f"--for=jsonpath={{{container}.started}}=true")
+    assert site.tell_waiting().endswith("0 of 1 pod ready")
+
+    [old] = site.controlplane.mark_pods(site.namespace, "ready", selector="app=cache")
+    site.kubectl("annotate", "pod", old, "-n", site.namespace, "test.jsorc/terminating=stuck")
+    site.kubectl("delete", "pod", old, "-n", site.namespace, "--wait=false")
+    site.await_rollout()
+    assert site.tell_waiting().endswith("1 pod still terminating")
+    assert site.count_resets() == {}
+
+    site.kubectl("annotate", "pod", old, "-n", site.namespace, "test.jsorc/terminating-")
+    site.kubectl("wait", "pod", old, "-n", site.namespace, "--for=delete")
+    site.pass_over()
+    assert site.count_resets() == ONCE
+
+
+def test_a_reset_that_did_not_help_is_a_failure(site: Site, jaseci: Jaseci) -> None:
+    """W17: Jaseci calls it a success; what counts is what it says afterwards. Mended, the next pass is done."""
+    _, stored = jaseci.post("/js_admin/config_get", {"name": "REDIS_CONFIG", "do_check": False})
+    config = json.loads(stored)
+    jaseci.post("/js_admin/config_set", {"name": "REDIS_CONFIG", "value": {**config, "port": "1"}})
+    assert jaseci.refresh("redis") == (200, {"success": True})
+
+    output = site.pass_over(code=4)
+
+    assert "is failed after the reset: Error 111" in output
+    assert site.count_resets() == {"redis": 1}
+    assert site.read_ledger(site.namespace)["redis"]["outcome"] == "failed"
+    jaseci.post("/js_admin/config_set", {"name": "REDIS_CONFIG", "value": config})
+    site.pass_over()
+    assert jaseci.service_info("redis")["state"] == "RUNNING"
+
+
+def test_a_service_that_jsorc_left_at_restart_is_reset(site: Site, jaseci: Jaseci) -> None:
+    """W20: after `apply_yaml` of a service with `automated: false`, nobody else does it."""
+    assert jaseci.apply_yaml("redis", CACHE.replace("REPLICAS", "1")) == 200
+    assert jaseci.service_info("redis")["state"] == "RESTART"
+
+    site.pass_over()
+
+    assert site.count_resets() == {"redis": 1}
+    assert jaseci.service_info("redis")["state"] == "RUNNING"
 
 
 def test_redis_that_dies_is_unknown(site: Site, redis: Redis) -> None:

@@ -116,6 +116,18 @@ def test_keep_alive_names_services_that_are_defined() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("REDIS: cache", "namespaces.REDIS: no service 'REDIS' under templates/; did you mean redis?"),
+        ("redis: Cache", "namespaces.redis: 'Cache' is no name of a namespace (lower-case letters, digits, '-')"),
+    ],
+)
+def test_namespaces_of_services_are_spelled_as_kubernetes_spells_them(text: str, message: str) -> None:
+    """W16: capitals are told, where JsOrc meant to turn them into small letters and did not."""
+    assert complaint(f"namespaces: {{{text}}}\n", ("redis",)) == f"jsorc.yaml:1: {message}"
+
+
 def test_keep_alive_without_any_definition() -> None:
     """Where nothing is defined the message says so."""
     assert complaint("keep_alive: [redis]\n", ()) == (

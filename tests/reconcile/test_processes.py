@@ -113,6 +113,15 @@ def test_a_pod_that_comes_up_meanwhile_is_verified_too(
     ]
 
 
+def test_a_config_takes_effect_in_every_pod(world: World) -> None:
+    """It lies in the database that they share, so it is set once; each is reset, though task runs in all."""
+    applied = {"config": {"port": "2"}, "applies_config": True}
+    world.jaseci.configs["task"] = {"port": "1"}
+    world.run(make_tree({"task": []}, jaseci=PODS, records={"task": applied}), "c2")
+    made = [line for line in world.log if line.startswith(("set", "reset"))]
+    assert made == [f"set task at {A}", f"reset task at {A}", f"reset task at {B}"]
+
+
 def test_a_pod_that_goes_meanwhile_is_forgotten(world: World) -> None:
     """Its process ended, so did what was wrong with it."""
     world.jaseci.states |= {f"task at {A}": ServiceState.STOPPED, f"task at {B}": ServiceState.STOPPED}

@@ -53,6 +53,18 @@ def test_policies(policy: str, plain: str, written: str, dedicated: str) -> None
     assert all(found[name]["metadata"]["namespace"] == name.split("/")[1] for name in names)
 
 
+def test_one_name_in_two_namespaces_is_two_objects() -> None:
+    """In one file, as it stands there: JsOrc took the last one for both."""
+    texts = [place("ConfigMap", namespace=each, more=f"data: {{in: {each}}}\n") for each in ("cache", "shop")]
+
+    found = render(*texts)
+
+    assert {each: found[f"ConfigMap/{each}/x"]["data"]["in"] for each in ("cache", "shop")} == {
+        "cache": "cache",
+        "shop": "shop",
+    }
+
+
 @pytest.mark.parametrize(("override", "namespace"), [(AS_WRITTEN, "cache"), (HOME, "jaseci"), ("prod", "prod")])
 def test_settings_override_a_service(override: str, namespace: str) -> None:
     """What jsorc.yaml says of a service counts, not what its service.yaml says."""

@@ -147,6 +147,16 @@ def test_jaseci_has_no_rights() -> None:
         assert kinds == {"Deployment", "Service", "ServiceAccount"}
 
 
+def test_nothing_is_open_to_the_world() -> None:
+    """No Service has an address outside of the cluster, and nothing leads in: not all of Jaseci wants a login."""
+    objects = all_objects()
+
+    assert {body["spec"].get("type", "ClusterIP") for body in objects if body["kind"] == "Service"} == {
+        "ClusterIP"
+    }
+    assert [spell(body) for body in objects if body["kind"] in {"Ingress", "HTTPRoute", "Gateway"}] == []
+
+
 def test_containers_say_what_they_need() -> None:
     """The scheduler is told of every container what CPU and memory it asks for."""
     requests = [
