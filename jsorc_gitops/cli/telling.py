@@ -80,9 +80,10 @@ class JsonTeller:
     def tell_part(self, part: "Report", *, quiet: bool) -> None:
         from jsorc_gitops.reconcile.events import make_events
 
+        known = {health.ref for each in self._parts for _, health in each.healths}
         self._parts.append(part)
         try:
-            for event in make_events(part, quiet=quiet):
+            for event in make_events(part, quiet=quiet, known=known):
                 self._print(event)
         except OSError as error:
             # A log that is full is no reason to leave a cluster half done.
