@@ -40,9 +40,11 @@ def read_list(connection: Connection, collection: Collection, *, accept: str = J
             restarts, items = restarts - 1, []
             query.pop("continue", None)
             continue
+        if not {"items", "metadata"} <= page.keys():
+            raise ClusterError(f"GET {collection.path}: answered 200 without a list")
         # A list leaves out what its items have in common; one of names without any has no items at all.
         items += [{**common, **item} for item in page["items"] or ()]
         following = page["metadata"].get("continue")
         if not following:
-            return items, page["metadata"]["resourceVersion"]
+            return items, page["metadata"].get("resourceVersion", "")
         query["continue"] = following

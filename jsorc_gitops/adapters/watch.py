@@ -132,20 +132,19 @@ class _Part:
                 kind, body = event["type"], event["object"]
                 if kind == "ERROR":
                     raise ClusterError(f"the watch ended: {body['message']}")
-                version = body["metadata"]["resourceVersion"]
+                version, key = body["metadata"]["resourceVersion"], _identify(body)
             except (ValueError, LookupError, TypeError) as error:
                 raise ClusterError("a watch told what is no event") from error
-            self._take(kind, body)
+            if kind != "BOOKMARK":
+                self._take(key, body, is_gone=kind == "DELETED")
             self._version = version
 
-    def _take(self, kind: str, body: Body) -> None:
-        if kind == "BOOKMARK":
-            return
+    def _take(self, key: tuple[str, str], body: Body, *, is_gone: bool) -> None:
         with self._news:
-            if kind == "DELETED":
-                self._objects.pop(_identify(body), None)
+            if is_gone:
+                self._objects.pop(key, None)
             else:
-                self._objects[_identify(body)] = body
+                self._objects[key] = body
             self._tell()
 
     def _tell(self) -> None:
@@ -154,7 +153,7 @@ class _Part:
 
 
 def _identify(body: Body) -> tuple[str, str]:
-    return body["metadata"].get("namespace", ""), body["metadata"]["name"]
+    return body["metadata"].get("namespace", ""), body["metadata"].get("name", "")
 
 
 def _is_final(error: ClusterError) -> bool:

@@ -168,10 +168,10 @@ def test_a_watch_that_cannot_begin_is_tried_again(
         Stream(text=make_line("ERROR", EXPIRED)),
         Stream(text=make_line("ERROR", {**EXPIRED, "code": 504, "reason": "Timeout"})),
         Stream(text="this is no event\n"),
-        Stream(text='{"type": "ADDED"}\n'),
+        Stream(text='{"type": "ADDED", "object": {"metadata": {"name": "b"}}}\n'),
         Stream(text="[]\n"),
     ],
-    ids=["410", "410 told", "504 told", "no JSON", "no object", "no event"],
+    ids=["410", "410 told", "504 told", "no JSON", "no version", "no event"],
 )
 def test_a_watch_that_is_at_its_end_begins_with_a_list(
     watch: Watch, cluster: Cluster, proxy: Proxy, namespace: str, fault: Fault
@@ -270,6 +270,14 @@ def test_what_may_not_be_listed_is_an_error(proxy: Proxy, namespace: str) -> Non
         assert str(refused(found)).endswith(rule + '["list"]')
         assert not watch.wait(1)
     assert (proxy.count(LIST), proxy.count(WATCH)) == (1, 0)
+
+
+def test_what_is_no_list_is_an_error(cluster: Cluster, proxy: Proxy, namespace: str) -> None:
+    """Nobody waits for one that never comes."""
+    proxy.misbehave(Reply(status=200), match=LIST)
+    with open_watch(cluster, namespace) as watch:
+        assert watch.wait(30)
+        assert str(refused(watch.read()[0])).endswith("configmaps: answered 200 without a list")
 
 
 def test_what_may_be_listed_and_not_watched_is_an_error(
