@@ -119,6 +119,9 @@ def run_pass(invocation: Invocation) -> tuple[int, float]:
     except JsorcError as error:
         teller.tell_error(error, end(error.exit_code))
         raise
+    except KeyboardInterrupt:
+        teller.tell_interrupt()
+        raise
     except Exception:
         end(EXIT_BUG)
         raise

@@ -52,6 +52,10 @@ class TextTeller:
 
     def tell_error(self, error: "JsorcError", ending: "Ending") -> None:  # noqa: ARG002
         """What was done until then; the porch says the error, on standard error."""
+        self.tell_interrupt()
+
+    def tell_interrupt(self) -> None:
+        """What was done until then."""
         from jsorc_gitops.reconcile.report import format_body, join_reports
 
         print_lines(format_body(join_reports(self._parts), quiet=self._quiet))
@@ -105,6 +109,9 @@ class JsonTeller:
 
         self._print(make_message("error", str(error)))
         self._print(make_summary(join_reports(self._parts), ending, error))
+
+    def tell_interrupt(self) -> None:
+        """What was done was told as it happened."""
 
     def _print(self, event: "Mapping[str, Any]") -> None:
         # In bytes: JSON is UTF-8 whatever the locale is.
