@@ -1,6 +1,7 @@
 """jsorc rbac: the rights it prints are enough for everything a pass does, and none of its rules is too many."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,8 @@ class Limited:
     def say(self, *objects: str) -> None:
         self.tree.say(*objects)
 
-    def reconcile(self) -> Done:
-        return self.tree.reconcile("--kubeconfig", "../limited")
+    def reconcile(self, *options: str) -> Done:
+        return self.tree.reconcile("--kubeconfig", "../limited", *options)
 
 
 @pytest.fixture
@@ -111,6 +112,27 @@ def test_they_are_enough(limited: Limited) -> None:
     assert is_calm(outputs[1])
     assert "pruned" in outputs[3].output
     assert f"PersistentVolumeClaim/{limited.tree.namespace}/data released" in outputs[3].output
+
+
+def test_they_are_enough_to_wait(limited: Limited) -> None:
+    """For pods with --wait; without the right to watch that is an error, which names it."""
+    wait = ("--wait", "--timeout", "60s")
+    one = WEB.replace("replicas: 0", "replicas: 1")
+    told = one.replace("{labels: {app: web}}", "{labels: {app: web}, annotations: {test.jsorc/pods: ready}}")
+    limited.say(told)
+    done = limited.reconcile(*wait)
+    assert done.code == 0, done.output
+
+    for rule in (rule for role in limited.roles for rule in role.get("rules", ())):
+        rule["verbs"] = [verb for verb in rule["verbs"] if verb != "watch"]
+    limited.grant(limited.roles)
+    limited.say(told.replace("web:1", "web:2"))
+    done = limited.reconcile(*wait)
+
+    assert done.code == 1
+    named = re.findall(r"could not be watched: .*it takes a Role in namespace (\S+) with (.*)", done.output)
+    assert {where for where, _ in named} == {limited.tree.namespace}
+    assert all('verbs: ["watch"]' in what for _, what in named)
 
 
 def test_no_rule_is_too_many(limited: Limited) -> None:

@@ -19,7 +19,6 @@ from tests.controlplane.proxy import Delay, Fault, Proxy, Reply
 from tests.controlplane.server import ControlPlane
 from tests.journeys.test_interrupted_pass import gives_back
 from tests.journeys.test_ownership import WEB, Tree
-from tests.journeys.test_rbac import Limited
 from tests.journeys.test_waiting import Terminal
 from tests.machine import hear_interrupts
 from tests.waiting import wait_until
@@ -198,28 +197,6 @@ def test_a_person_sees_what_is_waited_for(tree: Tree) -> None:
 
     assert terminal.finish() == 0
     assert "waiting" not in terminal.lines[-1]
-
-
-def test_the_rights_that_rbac_prints_are_enough(
-    tmp_path: Path, controlplane: ControlPlane, namespace: str
-) -> None:
-    """And without the right to watch it is an error that names it."""
-    limited = Limited(Tree(tmp_path / "repository", controlplane, namespace))
-    limited.say(tell_pods("ready"))
-    wait = ("--kubeconfig", "../limited", "--wait", "--timeout", "60s")
-    done = limited.tree.reconcile(*wait)
-    assert done.code == 0, done.output
-
-    for rule in (rule for role in limited.roles for rule in role.get("rules", ())):
-        rule["verbs"] = [verb for verb in rule["verbs"] if verb != "watch"]
-    limited.grant(limited.roles)
-    limited.say(tell_pods("ready").replace("web:1", "web:2"))
-    done = limited.tree.reconcile(*wait)
-
-    assert done.code == 1
-    named = re.findall(r"could not be watched: .*it takes a Role in namespace (\S+) with (.*)", done.output)
-    assert {where for where, _ in named} == {namespace}
-    assert all('verbs: ["watch"]' in what for _, what in named)
 
 
 @pytest.mark.parametrize(
