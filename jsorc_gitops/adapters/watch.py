@@ -130,11 +130,10 @@ class _Part:
             try:
                 event = json.loads(line)
                 kind, body = event["type"], event["object"]
-                if kind == "ERROR":
-                    raise ClusterError(f"the watch ended: {body['message']}")
+                # An ERROR is about no object, and has none of it.
                 version, key = body["metadata"]["resourceVersion"], _identify(body)
             except (ValueError, LookupError, TypeError) as error:
-                raise ClusterError("a watch told what is no event") from error
+                raise ClusterError("a watch told what is about no object") from error
             if kind != "BOOKMARK":
                 self._take(key, body, is_gone=kind == "DELETED")
             self._version = version
