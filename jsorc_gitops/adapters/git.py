@@ -11,6 +11,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from jsorc_gitops.adapters.git_command import Git, GitError
+from jsorc_gitops.adapters.git_history import count_apart, list_commits
 from jsorc_gitops.adapters.git_objects import Blobs, write_commit
 from jsorc_gitops.adapters.git_remote import Remote
 from jsorc_gitops.adapters.git_status import list_dirty, list_unwatched
@@ -121,24 +122,7 @@ class Repository:
 
     def list_commits(self, old: str, new: str, *, within: str) -> list[Commit]:
         """The commits of `new` that `old` does not have, parents first; those that leave a folder stray."""
-        chosen = (f"{old}..{new}", "--")
-        outside = (":(top)", f":(top,exclude,literal){self._prefix}{within}")
-        straying = set(self._git.run("rev-list", "--full-history", *chosen, *outside).splitlines())
-        # A message may hold anything but NUL, and a trailer that is unfolded no line's end.
-        form = "--format=%H%x00%P%x00%s%x00%(trailers:only,unfold)%x00"
-        listing = self._git.run("rev-list", "--reverse", "--topo-order", "--no-commit-header", form, *chosen)
-        fields = listing.split("\0")
-        records = zip(*(fields[start::4] for start in range(4)), strict=False)
-        return [
-            Commit(
-                revision=revision.strip(),
-                parents=len(parents.split()),
-                subject=subject,
-                trailers=_group(trailers),
-                strays=revision.strip() in straying,
-            )
-            for revision, parents, subject, trailers in records
-        ]
+        return list_commits(self._git, old, new, within=f"{self._prefix}{within}")
 
     def has_path(self, revision: str, path: str) -> bool:
         """Whether a commit holds a file or a folder of this path."""
@@ -159,6 +143,10 @@ class Repository:
         except GitError as error:
             return False if error.status == 1 else None
         return True
+
+    def count_apart(self, old: str, new: str) -> tuple[int, int] | None:
+        """How many commits `new` has that `old` has not, and the other way; None where this clone cannot tell."""
+        return count_apart(self._git, old, new)
 
     def list_trailers(self, old: str, new: str, key: str) -> list[str]:
         """The values of a trailer in the commits after `old` up to `new`, those below this folder only."""
@@ -292,8 +280,3 @@ class Repository:
         held = [entry for entry in entries if entry.partition("\t")[2] in full]
         gone = [f"0 {'0' * len(staged)}\t{path}" for path in full]
         self._git.run("update-index", "-z", "--index-info", feed="\0".join([*gone, *held]))
-
-
-def _group(trailers: str) -> dict[str, tuple[str, ...]]:
-    pairs = [line.split(": ", 1) for line in trailers.split("\n") if ": " in line]
-    return {name: tuple(value for key, value in pairs if key == name) for name, _ in pairs}

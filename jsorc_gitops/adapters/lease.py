@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from jsorc_gitops.errors import ClusterError, LeaseHeldError
+from jsorc_gitops.model.layout import lease_name
 from jsorc_gitops.model.objects import Body, ObjectRef
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Lease:
     ) -> None:
         self._cluster = cluster
         self._ref = ObjectRef(
-            group="coordination.k8s.io", kind="Lease", namespace=namespace, name=f"jsorc.{tree}"
+            group="coordination.k8s.io", kind="Lease", namespace=namespace, name=lease_name(tree)
         )
         self._patience = patience
         self._duration = duration

@@ -17,6 +17,7 @@ from jsorc_gitops.cli.init import init
 from jsorc_gitops.cli.rbac import rbac
 from jsorc_gitops.cli.reconcile import reconcile
 from jsorc_gitops.cli.render import render
+from jsorc_gitops.cli.status import status
 from jsorc_gitops.cli.terminal import clean_text
 from jsorc_gitops.errors import JsorcError
 
@@ -48,6 +49,7 @@ cli.add_command(render)
 cli.add_command(reconcile)
 cli.add_command(rbac)
 cli.add_command(diff)
+cli.add_command(status)
 cli.add_command(reset)
 cli.add_command(pause)
 cli.add_command(resume)

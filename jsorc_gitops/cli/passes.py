@@ -243,9 +243,15 @@ def open_cluster(
 
 
 @contextmanager
-def open_jaseci(settings: "Settings", root: Path) -> "Iterator[Jaseci | BrokenJaseci | None]":
-    """Jaseci, None where there is none; one that knows nothing where its credentials cannot be used."""
+def open_jaseci(
+    settings: "Settings", root: Path, *, seconds: float = 0.0
+) -> "Iterator[Jaseci | BrokenJaseci | None]":
+    """Jaseci, None where there is none; one that knows nothing where its credentials cannot be used.
+
+    `seconds` is how long a call may take, 0 for as long as a pass allows.
+    """
     from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
+    from jsorc_gitops.adapters.jaseci_wire import SECONDS
 
     if (where := settings.jaseci) is None:
         yield None
@@ -255,7 +261,7 @@ def open_jaseci(settings: "Settings", root: Path) -> "Iterator[Jaseci | BrokenJa
     except SettingsError as error:
         yield BrokenJaseci(str(error))
         return
-    jaseci = Jaseci(where.url, credentials, port=where.port)
+    jaseci = Jaseci(where.url, credentials, port=where.port, seconds=seconds or SECONDS)
     try:
         yield jaseci
     finally:

@@ -7,12 +7,12 @@ import sys
 import click
 
 
-def say_last(content: bytes) -> None:
+def say_last(content: str | bytes, *, color: bool | None = None) -> None:
     """Print when nothing is left to do: a reader who has read enough ends us, as every Unix tool."""
     before = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         # In bytes: what programs read is UTF-8 whatever the locale is.
-        click.echo(content, nl=False)
+        click.echo(content, nl=False, color=color)
     finally:
         signal.signal(signal.SIGPIPE, before)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jsorc_gitops.errors import JsorcError
     from jsorc_gitops.reconcile.report import Ending, Line, Report
 
-_STYLES: "Mapping[str, Mapping[str, Any]]" = {
+STYLES: "Mapping[str, Mapping[str, Any]]" = {
     "plain": {},
     "heading": {"bold": True},
     "made": {"fg": "green"},
@@ -64,7 +64,7 @@ class TextTeller:
 def print_lines(lines: "Iterable[Line]") -> None:
     colour = wants_colour()
     for text, tone in lines:
-        click.echo(click.style(clean_text(text), **_STYLES[tone]), color=colour)
+        click.echo(click.style(clean_text(text), **STYLES[tone]), color=colour)
 
 
 class JsonTeller:

@@ -73,6 +73,10 @@ def record_name(tree: str, service: str) -> str:
     return f"{RECORD_PREFIX}{tree}.{service}"
 
 
+def lease_name(tree: str) -> str:
+    return f"jsorc.{tree}"
+
+
 def compute_folder(tree: str) -> str:
     """Where a tree lies below rendered/: "" for the one of a repository without environments."""
     return "" if tree == DEFAULT_TREE else f"{tree}/"

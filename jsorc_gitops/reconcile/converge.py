@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.layout import record_name
 from jsorc_gitops.model.objects import ApplyRequest, Manifest, ObjectRef
 from jsorc_gitops.model.policy import DEFAULT
 from jsorc_gitops.model.tree import Tree
@@ -21,7 +20,7 @@ from jsorc_gitops.reconcile.inventory import Entry, State, compute_applyset_id
 from jsorc_gitops.reconcile.judge import judge_health
 from jsorc_gitops.reconcile.ledger import Ledger
 from jsorc_gitops.reconcile.memory import read_memory, write_pending, write_settled
-from jsorc_gitops.reconcile.observe import Observation, observe_tree
+from jsorc_gitops.reconcile.observe import Observation, observe_tree, select_manifests
 from jsorc_gitops.reconcile.pauses import leave_out_paused, tell_paused
 from jsorc_gitops.reconcile.plan import Action, Step, make_apply_body, plan_object
 from jsorc_gitops.reconcile.plan_prune import PrunePlan
@@ -90,7 +89,7 @@ def _plan(run: Pass) -> _Plan:
     run = leave_out_paused(run, ledger)
     doubts = check_repository(run, state)
     consents = find_consents(run, state)
-    manifests = _select_manifests(run.tree)
+    manifests = select_manifests(run.tree)
     observed = observe_tree(run.cluster, manifests, state, tree=run.tree.name)
     steps = _plan_objects(run, manifests, state, observed)
     audits = is_due(state.audited, every=run.options.audit_every, now=run.doors.clock.now())
@@ -219,17 +218,6 @@ def _acquire_lease(run: Pass) -> list[ObjectResult]:
         run.doors.lease.acquire()
         return [make_result(step)]
     return []
-
-
-def _select_manifests(tree: Tree) -> list[Manifest]:
-    """What this pass applies: services that are kept alive, every record, and what belongs to the tree."""
-    return [
-        each
-        for each in tree.manifests.values()
-        if not each.service
-        or tree.records[each.service].keep_alive
-        or each.ref.name == record_name(tree.name, each.service)
-    ]
 
 
 def _find_entry(run: Pass, state: State, ref: ObjectRef) -> Entry | None:

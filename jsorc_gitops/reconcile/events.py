@@ -48,8 +48,9 @@ def make_events(report: Report, *, quiet: bool, known: Collection[ObjectRef] = (
     for each in report.services:
         if not quiet or not each.is_calm:
             yield {
-                "event": "jaseci",
+                "event": "service",
                 "service": each.service,
+                "via": each.via,
                 "verdict": each.verdict.value,
                 "reason": each.reason,
                 "note": each.note,

@@ -68,8 +68,8 @@ def _measure_report(report: Report) -> Iterator[Family]:
         ],
     )
     yield (
-        "jsorc_jaseci_service",
-        "1 for what became of a Jaseci service.",
+        "jsorc_service_verdict",
+        "1 for what became of a service: whether it runs, was reset, or is paused.",
         [
             ({"service": each.service, "verdict": verdict.value}, int(verdict is each.verdict))
             for each in report.services

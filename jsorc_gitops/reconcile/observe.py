@@ -4,7 +4,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.layout import record_name
 from jsorc_gitops.model.objects import TREE_LABEL, Body, Manifest, ObjectRef, parse_group
+from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.ports import Cluster
@@ -30,6 +32,17 @@ class Observation:
     def explain_unread(self, ref: ObjectRef) -> str:
         """Why nobody knows whether an object is there; "" where that is known."""
         return self.unread.get(_find_place(ref), "")
+
+
+def select_manifests(tree: Tree) -> list[Manifest]:
+    """What this pass applies: services that are kept alive, every record, and what belongs to the tree."""
+    return [
+        each
+        for each in tree.manifests.values()
+        if not each.service
+        or tree.records[each.service].keep_alive
+        or each.ref.name == record_name(tree.name, each.service)
+    ]
 
 
 def observe_tree(cluster: Cluster, manifests: Collection[Manifest], state: State, *, tree: str) -> Observation:

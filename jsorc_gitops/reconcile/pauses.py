@@ -26,6 +26,7 @@ def tell_paused(run: Pass) -> tuple[ServiceVerdict, ...]:
         ServiceVerdict(
             service=name,
             verdict=Verdict.PAUSED,
+            via="none",
             reason=f"{each.reason} (until {each.until})" if each.until else each.reason,
         )
         for name, each in sorted(run.paused.items())

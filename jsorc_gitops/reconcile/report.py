@@ -1,7 +1,7 @@
 """Everything that happened in a pass, as one value, as text and as an exit code."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from jsorc_gitops.model.objects import ObjectRef
+from jsorc_gitops.model.services import Way
 from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.plan import Action, FieldChange, Step
 from jsorc_gitops.reconcile.resets import ServiceVerdict, Verdict
@@ -29,6 +30,8 @@ _IDLE = frozenset({Action.UNCHANGED, Action.YIELD})
 # What the action alone says already.
 _EXPECTED_REASONS = frozenset({"", "new", "changed", "no longer in the tree"})
 _VALUE_LENGTH = 60
+# Who a verdict on a service is about.
+_WAYS: Mapping[Way, str] = {"jaseci": "Jaseci: ", "rollout": "rollout: ", "none": ""}
 
 
 class Tone(StrEnum):
@@ -255,7 +258,7 @@ def _format_verdicts(report: Report, *, quiet: bool) -> Iterator[Line]:
         if not (quiet and each.is_calm):
             changed = Tone.CHANGED if each.verdict is Verdict.RESET else Tone.PLAIN
             reason = f", {each.reason}" if each.reason else ""
-            yield Line(f"Jaseci: {each.verdict}{reason}", Tone.BAD if each.is_bad else changed)
+            yield Line(f"{_WAYS[each.via]}{each.verdict}{reason}", Tone.BAD if each.is_bad else changed)
             if each.note:
                 yield Line(f"  {each.note}", Tone.WARNING)
 

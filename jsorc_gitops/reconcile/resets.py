@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from jsorc_gitops.errors import TreeError
 from jsorc_gitops.model.jaseci import Answer, ServiceState
 from jsorc_gitops.model.objects import ObjectRef
-from jsorc_gitops.model.services import ServiceRecord
+from jsorc_gitops.model.services import ServiceRecord, Way
 from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.ledger import NEW, Ledger, LedgerEntry
 from jsorc_gitops.reconcile.rollouts import Seen, explain_change
@@ -36,12 +36,13 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceVerdict:
-    """The verdict on one service, with its reason."""
+    """The verdict on one service, by the way it is reset, with its reason."""
 
     service: str
     verdict: Verdict
     reason: str = ""
     note: str = ""  # what is to be known besides, whatever the verdict
+    via: Way = "jaseci"
 
     @property
     def is_bad(self) -> bool:
@@ -51,6 +52,10 @@ class ServiceVerdict:
     def is_calm(self) -> bool:
         """Whether it is as it should be, and was before."""
         return not self.note and self.verdict in {Verdict.RUNNING, Verdict.DISABLED, Verdict.PAUSED}
+
+
+def make_verdict(record: ServiceRecord, verdict: Verdict, reason: str = "") -> ServiceVerdict:
+    return ServiceVerdict(service=record.name, verdict=verdict, reason=reason, via=record.via)
 
 
 def make_order(records: Mapping[str, ServiceRecord]) -> "TopologicalSorter[str]":
@@ -136,7 +141,7 @@ def check_backoff(
     if until is None or not now < until <= now + LONGEST:
         return None
     reason = f"{was}; {entry.failures} resets in a row failed, the next is not before {until:%H:%M:%S} UTC"
-    return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=reason)
+    return make_verdict(record, Verdict.FAILED, reason)
 
 
 def check_pods(record: ServiceRecord, healths: Mapping[ObjectRef, Health]) -> ServiceVerdict | None:
@@ -145,10 +150,10 @@ def check_pods(record: ServiceRecord, healths: Mapping[ObjectRef, Health]) -> Se
         health = healths[ref]
         if health.status is Status.UNKNOWN:
             reason = f"{ref}: {health.message}"
-            return ServiceVerdict(service=record.name, verdict=Verdict.UNKNOWN, reason=reason)
+            return make_verdict(record, Verdict.UNKNOWN, reason)
         if health.status is not Status.CURRENT:
             reason = f"{ref}: {health.message}"
-            return ServiceVerdict(service=record.name, verdict=Verdict.WAITING, reason=reason)
+            return make_verdict(record, Verdict.WAITING, reason)
     return None
 
 
@@ -159,7 +164,7 @@ def check_dependencies(record: ServiceRecord, verdicts: Mapping[str, ServiceVerd
     if not waiting:
         return None
     reason = ", ".join(f"{name} is {verdicts[name].verdict}" for name in waiting)
-    return ServiceVerdict(service=record.name, verdict=Verdict.BLOCKED, reason=reason)
+    return make_verdict(record, Verdict.BLOCKED, reason)
 
 
 def find_unjudged(
@@ -186,7 +191,7 @@ def judge_answer(record: ServiceRecord, answer: Answer, *, due: str = "") -> Ser
     reason = answer.detail
     if due and answer.state is ServiceState.UNKNOWN:
         reason = f"{reason}; to be reset, since {due}"
-    return ServiceVerdict(service=record.name, verdict=settled[answer.state], reason=reason)
+    return make_verdict(record, settled[answer.state], reason)
 
 
 def tell_before(answer: Answer, due: str) -> str:
@@ -198,9 +203,9 @@ def tell_before(answer: Answer, due: str) -> str:
 def judge_reset(record: ServiceRecord, was: str, refusal: str, after: Answer | None) -> ServiceVerdict:
     """The verdict on a reset, from the state read back after it; `refusal` is why Jaseci did not do it."""
     if refusal or after is None:
-        return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=f"{was}; {refusal}")
+        return make_verdict(record, Verdict.FAILED, f"{was}; {refusal}")
     # Its config may say so.
     if after.state in {ServiceState.RUNNING, ServiceState.DISABLED}:
-        return ServiceVerdict(service=record.name, verdict=Verdict.RESET, reason=f"{was}, verified {after.state}")
+        return make_verdict(record, Verdict.RESET, f"{was}, verified {after.state}")
     now = f"is {after.state} after the reset" + (f": {after.detail}" if after.detail else "")
-    return ServiceVerdict(service=record.name, verdict=Verdict.FAILED, reason=f"{was}, {now}")
+    return make_verdict(record, Verdict.FAILED, f"{was}, {now}")

@@ -29,6 +29,7 @@ from jsorc_gitops.reconcile.resets import (
     judge_reset,
     list_resettable,
     make_order,
+    make_verdict,
     note_rollouts,
     tell_before,
 )
@@ -71,7 +72,7 @@ def _check_pods(
 ) -> ServiceVerdict | None:
     if record.name in broken:
         reason = "its objects could not be applied"
-        return ServiceVerdict(service=record.name, verdict=Verdict.WAITING, reason=reason)
+        return make_verdict(record, Verdict.WAITING, reason)
     return check_pods(record, healths)
 
 
@@ -117,7 +118,7 @@ class _Resets:
         self._configs.compare([name for name in ready if self._records[name].config])
         for name in others:
             answer = self._processes.find_answer(name)
-            failed = ServiceVerdict(service=name, verdict=Verdict.FAILED, reason=answer.detail)
+            failed = make_verdict(self._records[name], Verdict.FAILED, answer.detail)
             self._others[name] = judge_answer(self._records[name], answer) or failed
 
     def settle(self, names: Sequence[str]) -> None:
@@ -196,12 +197,10 @@ class _Resets:
     def _decide_restart(self, record: ServiceRecord, entry: LedgerEntry) -> ServiceVerdict | str:
         if is_restarted(record, entry, self._live):
             self._finish(record.name, entry.reason)
-            return ServiceVerdict(
-                service=record.name, verdict=Verdict.RESET, reason=f"{entry.reason}, all pods ready"
-            )
+            return make_verdict(record, Verdict.RESET, f"{entry.reason}, all pods ready")
         if entry.due or entry.outcome is Outcome.PENDING:
             return entry.due or entry.reason
-        return ServiceVerdict(service=record.name, verdict=Verdict.RUNNING)
+        return make_verdict(record, Verdict.RUNNING)
 
     def _reset_all(self, pending: Mapping[str, str]) -> dict[str, ServiceVerdict]:
         """Reset services side by side, by why each is."""
@@ -243,10 +242,10 @@ class _Resets:
             self._count_failure(record.name, refusal)
             return self._fail(record.name, refusal)
         reason = f"restarted: {self._find(record.name).reason}"
-        return ServiceVerdict(service=record.name, verdict=Verdict.WAITING, reason=reason)
+        return make_verdict(record, Verdict.WAITING, reason)
 
     def _fail(self, name: str, reason: str) -> ServiceVerdict:
-        return ServiceVerdict(service=name, verdict=Verdict.FAILED, reason=reason)
+        return make_verdict(self._records[name], Verdict.FAILED, reason)
 
     def _finish(self, name: str, reason: str) -> None:
         self._entries[name] = replace(self._find(name), outcome=Outcome.DONE, reason=reason, failures=0, due="")

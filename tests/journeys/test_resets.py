@@ -1,6 +1,7 @@
 """Real Jaseci, real Redis, real pods of a kind: which services are reset, how often, and what is not."""
 
 import json
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -11,14 +12,15 @@ import pytest
 
 from tests.controlplane.server import ControlPlane
 from tests.jaseci.pods import ADDRESSES, start_pods
-from tests.jaseci.proxy import Proxy
+from tests.jaseci.proxy import Cut, Proxy, Request
 from tests.jaseci.server import Jaseci, Redis
 from tests.journeys.scratch import Scratch
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
 
-REFRESH, INFO, CALL = "/js_admin/service_refresh", "/js_admin/service_info", "/js_admin/service_call"
+REFRESH, INFO = "/js_admin/service_refresh", "/js_admin/service_info"
+GET, SET = "/js_admin/config_get", "/js_admin/config_set"
 CACHE = """\
 apiVersion: apps/v1
 kind: Deployment
@@ -178,7 +180,7 @@ def test_by_hand(site: Site, jaseci: Jaseci) -> None:
     jaseci.fail("redis")
     site.kubectl("scale", "deployment", "cache", "--replicas=2", "-n", site.namespace)
     output = site.pass_over()
-    assert "Jaseci: paused, an incident (until " in output
+    assert "  paused, an incident (until " in output
     assert site.read("deployment", "cache", "-n", site.namespace)["spec"]["replicas"] == 2
     assert site.count_resets() == {}
 
@@ -238,6 +240,52 @@ def test_a_config_is_reported_and_applied(site: Site, jaseci: Jaseci) -> None:
     assert not any(value in each for each in everything)
 
 
+def test_killed_at_every_call_that_changes_something(site: Site, jaseci: Jaseci) -> None:
+    """Before and after a config is stored, and its service reset: the next pass ends it, and it takes effect."""
+    (proxy,) = site.proxies
+    for number, (path, done) in enumerate([(SET, False), (SET, True), (REFRESH, False), (REFRESH, True)]):
+        site.say("task", f"dependsOn: [redis]\nconfig: {{number: {number}}}\nreset: {{config: apply}}\n")
+        kill_at(site, proxy, path, done=done)
+        site.pass_over()
+        assert jaseci.service_info("task")["config"]["number"] == number
+        assert site.count_resets()["task"] == (2 if path == REFRESH else 1)
+        assert site.read_ledger(site.namespace)["task"]["outcome"] == "done"
+        assert "nothing to do" in site.pass_over()
+
+
+def kill_at(site: Site, proxy: Proxy, path: str, *, done: bool) -> None:
+    """A pass that is killed when it makes this call about task, once Jaseci has done it or before."""
+
+    def kill(request: Request) -> Cut | None:
+        if "task" not in request.body.decode().lower():
+            return None
+        process.kill()
+        process.wait()
+        return Cut(forward=done)
+
+    proxy.misbehave(kill, path=path)
+    process = site.start_jsorc("reconcile")
+    process.communicate()
+    proxy.behave()
+    assert process.returncode == -signal.SIGKILL
+    # Else the next pass waits until it is seen to expire.
+    site.kubectl("delete", "lease", "jsorc.default", "-n", site.namespace)
+
+
+def test_what_jaseci_resets_too_is_told(site: Site, jaseci: Jaseci) -> None:
+    """Once, with what to do about it; and doing that ends it."""
+    config = json.loads(jaseci.post(GET, {"name": "TASK_CONFIG", "do_check": False})[1])
+    jaseci.post(SET, {"name": "TASK_CONFIG", "value": {**config, "automated": True}})
+    jaseci.refresh("task")
+    assert "warning: Jaseci itself resets task, too (automated: true): say config: {automated: false}" in (
+        site.pass_over()
+    )
+    assert "warning" not in site.pass_over()
+    site.say("task", "dependsOn: [redis]\nconfig: {automated: false}\nreset: {config: apply}\n")
+    assert "its config differs in automated, verified running" in site.pass_over()
+    assert jaseci.service_info("task")["automated"] is False
+
+
 def test_a_rollout_restarts_what_depends_on_it(site: Site) -> None:
     """Without Jaseci's help: the standard annotation, once, with the time in the ledger."""
     app = CACHE.replace("REPLICAS", "1").replace("cache", "app")
@@ -250,7 +298,7 @@ def test_a_rollout_restarts_what_depends_on_it(site: Site) -> None:
     site.kubectl("rollout", "restart", "deployment/cache", "-n", site.namespace)
     site.await_rollout()
     output = site.pass_over()
-    assert "Jaseci: waiting, restarted: Deployment/" in output
+    assert "rollout: waiting, restarted: Deployment/" in output
     annotation = read_restart(site)
     assert annotation == site.read_ledger(site.namespace)["app"]["at"]
     assert datetime.fromisoformat(annotation).tzinfo

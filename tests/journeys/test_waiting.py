@@ -28,10 +28,10 @@ SEALED = "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: web}}\nimmutable: t
 class Terminal:
     """A run of jsorc on a terminal of so many columns; `seen` is all that it got."""
 
-    def __init__(self, scratch: Scratch, *arguments: str, columns: int = 80) -> None:
+    def __init__(self, scratch: Scratch, *arguments: str, columns: int = 80, colours: bool = False) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        env = {**scratch.env, "TERM": "xterm-256color", "NO_COLOR": "1"}
+        env = {**scratch.env, "TERM": "xterm-256color", "NO_COLOR": "" if colours else "1"}
         self.process = subprocess.Popen(
             [*COMMAND, *arguments], cwd=scratch.folder, env=env, stdout=theirs, stderr=theirs
         )

@@ -59,7 +59,7 @@ def test_what_is_as_it_should_be() -> None:
     """Left out quietly, but for the summary, which counts it."""
     told, all_told = tell(QUIET, quiet=True), tell(QUIET, quiet=False)
     assert [each["event"] for each in told] == ["summary"]
-    assert [each["event"] for each in all_told] == ["object", "health", "jaseci", "jaseci", "summary"]
+    assert [each["event"] for each in all_told] == ["object", "health", "service", "service", "summary"]
     assert (told[0]["counts"]["unchanged"], told[0]["total"], told[0]["failed"]) == (1, 1, 0)
 
 

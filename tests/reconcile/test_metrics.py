@@ -42,7 +42,7 @@ def test_the_format() -> None:
         "jsorc_failed_objects",
         "jsorc_pass_requests",
         "jsorc_service_health",
-        "jsorc_jaseci_service",
+        "jsorc_service_verdict",
     }
     assert all(set(FLEET.items()) <= set(labels) for _, labels in samples)
 
@@ -68,7 +68,7 @@ def test_health() -> None:
     )
     samples = measure(report, code=4)
     states = {each.value: find(samples, "jsorc_service_health", service="redis", status=each) for each in Status}
-    verdicts = [each for each in Verdict if find(samples, "jsorc_jaseci_service", service="redis", verdict=each)]
+    verdicts = [each for each in Verdict if find(samples, "jsorc_service_verdict", service="redis", verdict=each)]
     assert states == {"failed": 1, "current": 0, "progressing": 0, "unknown": 0}
     assert verdicts == [Verdict.WAITING]
 
