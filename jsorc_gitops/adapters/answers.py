@@ -7,6 +7,7 @@ from jsorc_gitops.errors import ClusterError
 
 Answer = dict[str, Any]
 
+OK = 200
 UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, GONE, TOO_MANY = 401, 403, 404, 409, 410, 429
 
 # An apply that creates asks for both.
@@ -52,7 +53,7 @@ def name_rule(method: str, path: str, message: str) -> str:
     scope = "ClusterRole"
     if parts[0] == "namespaces" and len(parts) > 2:  # noqa: PLR2004 - namespaces/NAME is the Namespace itself
         scope, parts = f"Role in namespace {parts[1]}", parts[2:]
-    verbs = _VERBS.get(method) or ("get" if len(parts) > 1 else "list",)
+    verbs = _VERBS.get(method) or ("get" if len(parts) > 1 else "list", "watch")
     said = [verb for verb in verbs if f"cannot {verb} resource" in message]
     if method != "GET" and not said:
         return ""

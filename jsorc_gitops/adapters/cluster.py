@@ -12,22 +12,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jsorc_gitops.adapters.answers import GONE, NOT_FOUND
+from jsorc_gitops.adapters.answers import NOT_FOUND
 from jsorc_gitops.adapters.connection import Connection
 from jsorc_gitops.adapters.kubeconfig import load_configuration
+from jsorc_gitops.adapters.lists import JSON, NAMES, PAGE, Collection, read_list
 from jsorc_gitops.adapters.resources import Resources
+from jsorc_gitops.adapters.watch import Watch
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, Body, DeleteRequest, ObjectRef
 
 IN_FLIGHT = 16
-PAGE = 500
 LOG_LINES = 50
 LOG_BYTES = 64 * 1024
-RESTARTS = 3  # how often one LIST begins anew because its pages expired
 
 _DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
-_JSON = "application/json"
-_NAMES = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _APPLY = "application/apply-patch+yaml"
 _MERGE = "application/merge-patch+json"
 
@@ -137,13 +135,20 @@ class Cluster:
 
         A list is whole or an error. With `names_only` objects have their metadata alone.
         """
-        places = list(zip(kinds, namespaces or [""] * len(kinds), strict=True))
-        accept = _NAMES if names_only else _JSON
-        return self._each(
-            "reading",
-            lambda place: self._list(*place[0], namespace=place[1], selector=selector, accept=accept),
-            places,
-        )
+        places = [*zip(kinds, namespaces or [""] * len(kinds), strict=True)]
+        accept = NAMES if names_only else JSON
+
+        def read(place: tuple[tuple[str, str], str]) -> list[Body]:
+            return read_list(self._connection, self._find(*place, selector), accept=accept)[0]
+
+        return self._each("reading", read, places)
+
+    def watch_objects(
+        self, kinds: Sequence[tuple[str, str]], *, selectors: Sequence[str], namespaces: Sequence[str]
+    ) -> Watch:
+        """Follow the objects of each (api version, kind) in the namespace and by the labels at its place."""
+        places = zip(kinds, namespaces, selectors, strict=True)
+        return Watch(self._connection, [self._find(*place) for place in places])
 
     def list_events(self, subjects: Sequence[tuple[str, str]]) -> list[list[Body] | ClusterError]:
         """The core/v1 Events about each object, by its (namespace, UID)."""
@@ -199,27 +204,9 @@ class Cluster:
         # In the pool, since ^C breaks off what the main thread does.
         return self._pool.submit(self._call, *arguments, **more).result()
 
-    def _list(self, api_version: str, kind: str, *, namespace: str, selector: str, accept: str) -> list[Body]:
-        path = self._path(api_version, kind, namespace, "")
-        query = {"limit": str(PAGE), "labelSelector": selector}
-        items: list[Body] = []
-        restarts = RESTARTS
-        while True:
-            try:
-                page = self._call("GET", path, query=query, accept=accept)
-            except ClusterError as error:
-                if error.status != GONE or not restarts:
-                    raise
-                # What was read is of a past that the server has forgotten, so the rest does not fit to it.
-                restarts, items = restarts - 1, []
-                query.pop("continue", None)
-                continue
-            # A list leaves out what its items have in common; one of names without any has no items at all.
-            items += [{"apiVersion": api_version, "kind": kind, **item} for item in page["items"] or ()]
-            following = page["metadata"].get("continue")
-            if not following:
-                return items
-            query["continue"] = following
+    def _find(self, kind: tuple[str, str], namespace: str, selector: str) -> Collection:
+        path = self._path(*kind, namespace, "")
+        return Collection(api_version=kind[0], kind=kind[1], path=path, query={"labelSelector": selector})
 
     def _list_events(self, namespace: str, uid: str) -> list[Body]:
         query = {"fieldSelector": f"involvedObject.uid={uid}", "limit": str(PAGE)}

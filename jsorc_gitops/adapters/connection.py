@@ -1,6 +1,5 @@
 """The line to one API server: sends, waits when it is told to, and reads credentials again that were refused."""
 
-import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,10 +14,11 @@ from urllib.parse import urlencode
 import urllib3
 from kubernetes.client import Configuration
 from kubernetes.client.exceptions import ApiException
-from kubernetes.client.rest import RESTClientObject
+from kubernetes.client.rest import RESTClientObject, RESTResponse
 
 from jsorc_gitops import __version__
-from jsorc_gitops.adapters.answers import TOO_MANY, UNAUTHORIZED, Answer, parse_answer
+from jsorc_gitops.adapters.answers import OK, TOO_MANY, UNAUTHORIZED, Answer, parse_answer
+from jsorc_gitops.adapters.wire import Pool, Stream
 from jsorc_gitops.errors import ClusterError
 
 PATIENCE = 30.0  # seconds that one request may wait in all, to be sent again
@@ -57,29 +57,6 @@ class _Request:
         # Of a deletion with a body the API server reads nothing else.
         asked = self.body if self.method == "DELETE" else self.query
         return self.is_read or "dryRun" in asked
-
-
-class _Line(urllib3.connection.HTTPSConnection):
-    """One connection, whose end by the server is none of TLS' errors.
-
-    One that breaks in the handshake has sent no request yet, so it counts as refused.
-    """
-
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except (ssl.SSLEOFError, ConnectionError) as error:
-            raise urllib3.exceptions.NewConnectionError(self, str(error)) from error
-
-    def request(self, *args: Any, **more: Any) -> None:
-        try:
-            super().request(*args, **more)
-        except ssl.SSLEOFError as error:
-            raise ConnectionAbortedError(str(error)) from error
-
-
-class _Pool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _Line
 
 
 class Connection:
@@ -146,14 +123,40 @@ class Connection:
         request = _Request(method=method, path=path, query=query or {}, headers=headers, body=body)
         if self._read_only and not request.is_harmless:
             raise ValueError(f"{method} {path} would write, and this connection is read-only")
-        give_up, renewed = monotonic() + (PATIENCE if patient else 0), False
+        timeout = TIMEOUT if patient else IMPATIENT
+        response = self._ask(request, timeout, guard, patience=PATIENCE if patient else 0)
+        return parse_answer(response.status, response.data, method=method, path=path)
+
+    def stream(self, path: str, *, query: Mapping[str, str], silence: float) -> Stream:
+        """What a GET is answered, line by line as it comes; asked, and refused, as with `call`.
+
+        Without a word for so many seconds of `silence` the stream counts as broken.
+        """
+        headers = {"Accept": "application/json", "User-Agent": _USER_AGENT}
+        request = _Request(method="GET", path=path, query=query, headers=headers, body=None)
+        response = self._ask(request, (TIMEOUT[0], silence), whole=False)
+        if response.status != OK:
+            parse_answer(response.status, response.read(), method="GET", path=path)
+        return Stream(response.response)
+
+    def _ask(
+        self,
+        request: _Request,
+        timeout: tuple[float, float],
+        guard: Callable[[], None] = lambda: None,
+        *,
+        patience: float = PATIENCE,
+        whole: bool = True,
+    ) -> RESTResponse:
+        """The last answer, whatever it says; its body is read unless it is not to be `whole`."""
+        give_up, renewed = monotonic() + patience, False
         attempts = count()
         broken: urllib3.exceptions.HTTPError | None
         while True:
             client, broken = self._client, None
             guard()
             try:
-                response = self._send(client, request, TIMEOUT if patient else IMPATIENT)
+                response = self._send(client, request, timeout, whole=whole)
             except urllib3.exceptions.ConnectTimeoutError as error:
                 # Refused, too, is one to urllib3.
                 broken, pause = error, ABSENCE if self._met else None
@@ -169,36 +172,37 @@ class Connection:
                 break
         if broken:
             raise self._describe(broken, uncertain=not request.is_harmless) from broken
-        return parse_answer(response.status, response.data, method=method, path=path)
+        return response
 
     def read_text(self, path: str, *, query: Mapping[str, str]) -> str:
         """What is answered where that is no object but text, as a log is; asked once. Raises ClusterError."""
         request = _Request(method="GET", path=path, query=query, headers={"User-Agent": _USER_AGENT}, body=None)
         try:
-            response = self._send(self._client, request, IMPATIENT)
+            response = self._send(self._client, request, IMPATIENT, whole=True)
         except urllib3.exceptions.HTTPError as error:
             raise self._describe(error) from error
         if response.status >= _OK_UNTIL:
             parse_answer(response.status, response.data, method="GET", path=path)
-        return response.data.decode(errors="replace")
+        return bytes(response.data).decode(errors="replace")
 
     def _send(
-        self, client: RESTClientObject, request: _Request, timeout: tuple[int, int]
-    ) -> urllib3.BaseHTTPResponse:
+        self, client: RESTClientObject, request: _Request, timeout: tuple[float, float], *, whole: bool
+    ) -> RESTResponse:
         with self._counting:
             self.requests += 1
         configuration = client.configuration
         secrets = {each["key"]: each["value"] for each in configuration.auth_settings().values()}
         try:
-            response: urllib3.BaseHTTPResponse = client.request(
+            response = client.request(
                 request.method,
                 configuration.host + request.target,
                 headers={**request.headers, **secrets},
                 body=request.body,
                 _request_timeout=timeout,
             )
-            response.read()
             self._hear_time(response.headers.get("Date", ""))
+            if whole:
+                response.read()
         except (urllib3.exceptions.ConnectTimeoutError, urllib3.exceptions.ProtocolError):
             raise
         except (ApiException, urllib3.exceptions.HTTPError) as error:
@@ -242,7 +246,7 @@ class Connection:
         pools = client.pool_manager
         # A SOCKS proxy brings its own.
         if pools.pool_classes_by_scheme["https"] is urllib3.HTTPSConnectionPool:
-            pools.pool_classes_by_scheme = {**pools.pool_classes_by_scheme, "https": _Pool}
+            pools.pool_classes_by_scheme = {**pools.pool_classes_by_scheme, "https": Pool}
         return client
 
 
@@ -251,7 +255,7 @@ def _identify(client: RESTClientObject) -> tuple[Any, ...]:
     return configuration.api_key, configuration.cert_file, configuration.key_file
 
 
-def _find_pause(request: _Request, response: urllib3.BaseHTTPResponse, attempt: int) -> float | None:
+def _find_pause(request: _Request, response: RESTResponse, attempt: int) -> float | None:
     """How long to wait before a request is sent again, None where it is not."""
     is_busy = response.status == TOO_MANY
     if not is_busy and not (request.is_read and response.status >= _SERVER_ERROR):

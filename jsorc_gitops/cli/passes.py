@@ -81,6 +81,28 @@ def loop_passes(invocation: Invocation) -> int:
     return 0
 
 
+def run_once(invocation: Invocation) -> int:
+    """One pass; while one with --wait is at work, SIGTERM gives the Lease back first, as ^C does."""
+    ended: list[int] = []
+
+    def end(number: int, _: object) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        ended.append(number)
+        raise KeyboardInterrupt
+
+    if invocation.options.wait is not None:
+        signal.signal(signal.SIGTERM, end)
+    try:
+        return run_pass(invocation)[0]
+    except KeyboardInterrupt:
+        for number in ended:
+            # Whoever sent it is told by the system that we died of it.
+            signal.signal(number, signal.SIG_DFL)
+            signal.raise_signal(number)
+        raise
+
+
 def run_pass(invocation: Invocation) -> tuple[int, float]:
     """One pass, told and measured; returns its exit code and the interval the settings ask for."""
     teller, begun = make_teller(invocation.output), time.monotonic()
@@ -96,6 +118,9 @@ def run_pass(invocation: Invocation) -> tuple[int, float]:
         tree, report = _read_and_reconcile(invocation, teller)
     except JsorcError as error:
         teller.tell_error(error, end(error.exit_code))
+        raise
+    except KeyboardInterrupt:
+        teller.tell_interrupt()
         raise
     except Exception:
         end(EXIT_BUG)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from jsorc_gitops.cli.duration import parse_duration
 
@@ -13,6 +14,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.option(
     "--loop", is_flag=True, help="Repeat every `interval` seconds until SIGTERM; a pass begun is finished."
+)
+@click.option("--wait", is_flag=True, help="Stay until every object is as git says, fails, or time runs out.")
+@click.option(
+    "--timeout",
+    callback=parse_duration,
+    default="5m",
+    show_default=True,
+    metavar="DURATION",
+    help="How long --wait stays; then the exit code is 4.",
 )
 @click.option("--env", "environment", default="", metavar="NAME", help="The environment, if there are several.")
 @click.option("-v", "--verbose", is_flag=True, help="Also print what is as it should be, whatever `quiet` says.")
@@ -47,6 +57,8 @@ def reconcile(
     root: "Path",
     *,
     loop: bool,
+    wait: bool,
+    timeout: float,
     environment: str,
     verbose: bool,
     dry_run: bool,
@@ -63,13 +75,11 @@ def reconcile(
     """Make the cluster what HEAD's rendered/ says; reset the Jaseci services that do not run.
 
     Exit codes: 0 converged or on its way; 1 something was refused or failed; 4 applied, but a workload or a
-    Jaseci service does not work; 5 another reconciler is at work.
+    Jaseci service does not work, or --wait ran out of time; 5 another reconciler is at work.
     """
-    if dry_run and (loop or metrics):
-        raise click.UsageError("--dry-run is no pass, so it goes neither with --loop nor with --metrics")
-    if exit_code and not dry_run:
-        raise click.UsageError("--exit-code tells of differences, so it needs --dry-run")
-    from jsorc_gitops.cli.passes import Invocation, loop_passes, run_pass
+    _check_usage(dry_run=dry_run, exit_code=exit_code, is_pass=bool(loop or metrics))
+    patience = _find_patience(timeout, wait=wait, once=not (loop or dry_run))
+    from jsorc_gitops.cli.passes import Invocation, loop_passes, run_once
     from jsorc_gitops.reconcile.ports import Options
 
     options = Options(
@@ -78,6 +88,7 @@ def reconcile(
         allow_rewind=allow_rewind,
         dry_run=dry_run,
         audit_every=audit_every,
+        wait=patience,
     )
     invocation = Invocation(
         root=root,
@@ -90,4 +101,21 @@ def reconcile(
         exit_code=exit_code,
         metrics=metrics,
     )
-    return loop_passes(invocation) if loop else run_pass(invocation)[0]
+    return loop_passes(invocation) if loop else run_once(invocation)
+
+
+def _check_usage(*, dry_run: bool, exit_code: bool, is_pass: bool) -> None:
+    if dry_run and is_pass:
+        raise click.UsageError("--dry-run is no pass, so it goes neither with --loop nor with --metrics")
+    if exit_code and not dry_run:
+        raise click.UsageError("--exit-code tells of differences, so it needs --dry-run")
+
+
+def _find_patience(timeout: float, *, wait: bool, once: bool) -> float | None:
+    """How many seconds to wait for verdicts, None where nobody wants to; raises UsageError."""
+    if wait and not once:
+        raise click.UsageError("--wait is for one pass, so it goes neither with --loop nor with --dry-run")
+    source = click.get_current_context().get_parameter_source("timeout")
+    if not wait and source is not ParameterSource.DEFAULT:
+        raise click.UsageError("--timeout is how long to wait, so it needs --wait")
+    return timeout if wait else None

@@ -52,6 +52,10 @@ class TextTeller:
 
     def tell_error(self, error: "JsorcError", ending: "Ending") -> None:  # noqa: ARG002
         """What was done until then; the porch says the error, on standard error."""
+        self.tell_interrupt()
+
+    def tell_interrupt(self) -> None:
+        """What was done until then."""
         from jsorc_gitops.reconcile.report import format_body, join_reports
 
         print_lines(format_body(join_reports(self._parts), quiet=self._quiet))
@@ -80,9 +84,10 @@ class JsonTeller:
     def tell_part(self, part: "Report", *, quiet: bool) -> None:
         from jsorc_gitops.reconcile.events import make_events
 
+        known = {health.ref for each in self._parts for _, health in each.healths}
         self._parts.append(part)
         try:
-            for event in make_events(part, quiet=quiet):
+            for event in make_events(part, quiet=quiet, known=known):
                 self._print(event)
         except OSError as error:
             # A log that is full is no reason to leave a cluster half done.
@@ -104,6 +109,9 @@ class JsonTeller:
 
         self._print(make_message("error", str(error)))
         self._print(make_summary(join_reports(self._parts), ending, error))
+
+    def tell_interrupt(self) -> None:
+        """What was done was told as it happened."""
 
     def _print(self, event: "Mapping[str, Any]") -> None:
         # In bytes: JSON is UTF-8 whatever the locale is.

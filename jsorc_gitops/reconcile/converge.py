@@ -30,6 +30,7 @@ from jsorc_gitops.reconcile.preview import preview_prune, preview_steps
 from jsorc_gitops.reconcile.pruner import find_prune, prune_objects
 from jsorc_gitops.reconcile.report import ObjectResult, Report, join_reports, make_result
 from jsorc_gitops.reconcile.resetter import reset_services
+from jsorc_gitops.reconcile.waiting import wait_for_verdicts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +176,8 @@ def _judge(run: Pass, plan: _Plan, results: Sequence[ObjectResult], prune: Prune
         errors=(*((prune.refusal,) if prune.refusal else ()), *judged.errors),
     )
     run.doors.tell(report)
+    if run.options.wait is not None:
+        judged, report = wait_for_verdicts(run, report, judged, seconds=run.options.wait)
     broken = {each.service for each in bad}
     resets = reset_services(run, plan.ledger, judged.healths, judged.evidence, broken=broken)
     paused = Report(revision=run.revision, services=tell_paused(run))

@@ -1,10 +1,11 @@
 """A pass as JSON: one document for everything that happened, and a last one that sums it up (docs/json.md)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import StrEnum
 from typing import Any
 
 from jsorc_gitops.errors import JsorcError, LeaseHeldError
+from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.health import Status
 from jsorc_gitops.reconcile.plan import Action
 from jsorc_gitops.reconcile.report import Ending, ObjectResult, Report
@@ -25,14 +26,17 @@ class Result(StrEnum):
     HELD = "held"  # another pass is at work
 
 
-def make_events(report: Report, *, quiet: bool) -> Iterator[Event]:
-    """An event for everything that happened; quiet leaves out what is as it should be."""
+def make_events(report: Report, *, quiet: bool, known: Collection[ObjectRef] = ()) -> Iterator[Event]:
+    """An event for everything that happened; quiet leaves out what is as it should be.
+
+    Of objects that are `known` the verdict has changed, so it is told in any case.
+    """
     yield from (make_message("warning", each) for each in report.warnings)
     for result in report.objects:
         if not quiet or result.action is not Action.UNCHANGED or result.error or result.note:
             yield _make_object(result)
     for service, health in report.healths:
-        if health.is_told and not (quiet and health.status is Status.CURRENT):
+        if health.ref in known or (health.is_told and not (quiet and health.status is Status.CURRENT)):
             yield {
                 "event": "health",
                 "service": service,

@@ -33,6 +33,9 @@ class Cluster(Protocol):
         namespaces: Sequence[str] = (),
         names_only: bool = False,
     ) -> list[list[Body] | ClusterError]: ...
+    def watch_objects(
+        self, kinds: Sequence[tuple[str, str]], *, selectors: Sequence[str], namespaces: Sequence[str]
+    ) -> AbstractContextManager["Watch"]: ...
     def get_objects(self, items: Sequence[tuple[str, ObjectRef]]) -> list[Body | ClusterError | None]: ...
     def apply_objects(self, requests: Sequence[ApplyRequest]) -> list[Body | ClusterError]: ...
     def delete_objects(self, requests: Sequence[DeleteRequest]) -> list[Body | ClusterError]: ...
@@ -41,6 +44,13 @@ class Cluster(Protocol):
     def create_object(self, body: Body) -> Body: ...
     def replace_object(self, body: Body) -> Body: ...
     def patch_object(self, api_version: str, ref: ObjectRef, patch: Body) -> Body: ...
+
+
+class Watch(Protocol):
+    """Collections that are followed as they change."""
+
+    def wait(self, seconds: float) -> bool: ...
+    def read(self) -> list[list[Body] | ClusterError]: ...
 
 
 class Jaseci(Protocol):
@@ -103,7 +113,8 @@ class Doors:
 class Options:
     """What the user allows this one pass, and asks of it.
 
-    `audit_every` is in seconds, 0 for never; `mask_key` is what a dry run masks the values of Secrets with.
+    `audit_every` is in seconds, 0 for never; `wait` so many are waited for verdicts at most, None for not at all;
+    `mask_key` is what a dry run masks the values of Secrets with.
     """
 
     adopt: bool = False
@@ -111,6 +122,7 @@ class Options:
     allow_rewind: bool = False
     dry_run: bool = False
     audit_every: float = 0.0
+    wait: float | None = None
     mask_key: bytes = field(default=b"", repr=False)
 
 

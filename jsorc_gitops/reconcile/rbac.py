@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.layout import OWN_GROUPS
 from jsorc_gitops.model.objects import Manifest, ObjectRef
 from jsorc_gitops.model.services import list_secret_refs
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.guards import is_needed_namespace
-from jsorc_gitops.reconcile.health import is_about_pods, is_looked_into
+from jsorc_gitops.reconcile.health import is_about_pods, is_judged, is_looked_into
 from jsorc_gitops.reconcile.replicas import find_service
 
 _RBAC = "rbac.authorization.k8s.io"
-_VERBS = ("bind", "get", "list", "create", "update", "patch", "delete")  # the order they are written in
+_VERBS = ("bind", "get", "list", "watch", "create", "update", "patch", "delete")  # the order they are written in
 
 # Of an API version and a kind: the name of the resource, and whether its objects lie in namespaces.
 FindResource = Callable[[str, str], tuple[str, bool] | None]
@@ -56,6 +57,8 @@ def compute_rules(tree: Tree, find: FindResource) -> dict[str, list[dict[str, An
         place = each.ref.namespace if namespaced else ""
         rules[place] |= set(_list_judging(each.ref))
         rules[place] |= _list_verbs(each, resource, namespaced=namespaced)
+        if _is_waited_for(each.ref):
+            rules[place] |= {Rule(each.ref.group, resource, "", verb) for verb in ("list", "watch")}
         rules[place] |= set(_list_bindings(each))
         if each.ref.group == _RBAC and each.ref.kind in {"Role", "ClusterRole"}:
             raw[place] += each.body.get("rules") or ()
@@ -130,11 +133,16 @@ def _list_verbs(manifest: Manifest, resource: str, *, namespaced: bool) -> set[R
 def _list_judging(ref: ObjectRef) -> Iterator[Rule]:
     """The rights to say how an object is, and why."""
     if is_about_pods(ref):
-        yield Rule("", "pods", "", "list")
+        yield from (Rule("", "pods", "", verb) for verb in ("list", "watch"))
     if is_looked_into(ref):
         yield Rule("", "events", "", "list")
     if is_about_pods(ref) or ref.kind == "Pod":
         yield Rule("", "pods/log", "", "get")
+
+
+def _is_waited_for(ref: ObjectRef) -> bool:
+    """Whether it may be on its way, as far as its kind tells; those of others may have a status."""
+    return (is_judged(ref) or ref.group not in OWN_GROUPS) and ref.kind != "Namespace"
 
 
 def _list_bindings(manifest: Manifest) -> Iterator[Rule]:

@@ -111,7 +111,8 @@ def make_result(step: Step, *, changes: tuple[FieldChange, ...] = (), error: str
 class Report:
     """One pass, or with `dry_run` what it would do, on the API server at `server`.
 
-    `requests` counts those to the API server, `jaseci_requests` those to Jaseci.
+    `requests` counts those to the API server, `jaseci_requests` those to Jaseci. `overdue` says that the time of
+    `--wait` ran out.
     """
 
     revision: str
@@ -123,6 +124,7 @@ class Report:
     services: tuple[ServiceVerdict, ...] = ()
     warnings: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
+    overdue: bool = False
     requests: int = 0
     jaseci_requests: int = 0
 
@@ -147,17 +149,22 @@ class Report:
         """0, 1 where something could not be applied, 4 where it was but does not work (DESIGN §9)."""
         if self.errors or any(each.is_bad for each in self.objects):
             return 1
-        if any(each.is_bad for each in self.services):
+        if self.overdue or any(each.is_bad for each in self.services):
             return 4
         return 4 if any(health.status is Status.FAILED for _, health in self.healths) else 0
 
 
 def join_reports(parts: Sequence[Report]) -> Report:
-    """What was told part by part, as one; what is known of the pass is what the last part says."""
+    """What was told part by part, as one; what is known of the pass is what the last part says.
+
+    Of a verdict that changed, the last one counts.
+    """
+    healths = {pair[1].ref: pair for part in parts for pair in part.healths}
     return replace(
         parts[-1],
         objects=tuple(each for part in parts for each in part.objects),
-        healths=tuple(each for part in parts for each in part.healths),
+        healths=tuple(healths.values()),
+        overdue=any(part.overdue for part in parts),
         services=tuple(each for part in parts for each in part.services),
         warnings=tuple(each for part in parts for each in part.warnings),
         errors=tuple(each for part in parts for each in part.errors),

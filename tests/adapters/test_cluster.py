@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from jsorc_gitops.adapters import cluster as door
+from jsorc_gitops.adapters import lists as door
 from jsorc_gitops.adapters.cluster import Cluster
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, DeleteRequest

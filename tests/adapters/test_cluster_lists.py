@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from jsorc_gitops.adapters import cluster as door
-from jsorc_gitops.adapters.cluster import RESTARTS, Cluster
+from jsorc_gitops.adapters import lists as door
+from jsorc_gitops.adapters.cluster import Cluster
+from jsorc_gitops.adapters.lists import RESTARTS
 from jsorc_gitops.cli import cli
 from jsorc_gitops.reconcile.observe import list_kinds
 from tests.adapters.sending import apply, connect, make_map, ref_of, refused

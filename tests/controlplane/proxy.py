@@ -59,6 +59,17 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """Fault: the API server hears nothing of the request, and its answer, 200, is this text without an end.
+
+    Then the connection is closed; or, where it `hangs`, nothing more comes until `Proxy.behave`.
+    """
+
+    text: str = ""
+    hangs: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """A request that the API server answered, with which HTTP status, and when (by time.monotonic)."""
 
@@ -67,7 +78,9 @@ class Answered:
     at: float
 
 
-Fault = Reply | Delay | Cut
+_STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+Fault = Reply | Delay | Cut | Stream
 Decide = Callable[[Request], Fault | None]
 
 
@@ -94,7 +107,7 @@ class Proxy:
         self._rules: list[_Rule] = []
         self._lock = Lock()
         self._released, self._stopped = Event(), Event()
-        self._open: set[socket.socket] = set()
+        self._open: dict[socket.socket, Request | None] = {}  # with what each is answered at present
         self._inner = ssl.create_default_context(cafile=plane.ca)
         self._outer = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._outer.load_cert_chain(plane.ca, plane.ca.with_suffix(".key"))
@@ -137,6 +150,15 @@ class Proxy:
         """How many requests came in that `match`, as above."""
         return sum(bool(re.search(match, str(each))) for each in self.requests)
 
+    def break_off(self, match: str) -> int:
+        """Close every connection on which a request that `match`es is being answered; how many there were."""
+        with self._lock:
+            found = [each for each, request in self._open.items() if request and re.search(match, str(request))]
+            for each in found:
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+        return len(found)
+
     def stop(self) -> None:
         """Close the port and every connection."""
         self._stopped.set()
@@ -172,17 +194,18 @@ class Proxy:
                 self._outer.wrap_socket(raw, server_side=True) as client,
                 _Upstream(self._plane, self._inner) as up,
             ):
-                with self._lock:
-                    self._open.add(client)
+                self._open[client] = None
                 try:
                     with client.makefile("rb") as reader:
                         while (request := _read_request(reader)) and not self._stopped.is_set():
+                            self._open[client] = request
                             self.requests.append(request)
                             if not self._pass(request, client, up):
                                 break
+                            self._open[client] = None
                 finally:
                     with self._lock:
-                        self._open.discard(client)
+                        del self._open[client]
 
     def _pass(self, request: Request, client: socket.socket, up: "_Upstream") -> bool:
         """Answer one request; False when the connection is to end."""
@@ -194,6 +217,12 @@ class Proxy:
         if isinstance(fault, Reply):
             client.sendall(_format_reply(fault))
             return True
+        if isinstance(fault, Stream):
+            released = self._released
+            client.sendall(_STREAM + b"%x\r\n%s\r\n" % (len(fault.text), fault.text.encode()) * bool(fault.text))
+            if fault.hangs:
+                released.wait()
+            return False
         if isinstance(fault, Cut):
             if fault.acted:
                 self._forward(request, lambda _: None, up)

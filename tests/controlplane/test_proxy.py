@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.controlplane.proxy import Cut, Delay, Proxy, Reply, Request
+from tests.controlplane.proxy import Cut, Delay, Proxy, Reply, Request, Stream
 from tests.controlplane.server import ControlPlane
 
 pytestmark = pytest.mark.real
@@ -174,3 +174,33 @@ def test_it_goes_away_and_comes_back(proxy: Proxy, controlplane: ControlPlane) -
     proxy.come_back()
     with closing(connect(proxy, controlplane)) as connection:
         assert ask(connection, controlplane)[0] == 200
+
+
+def test_a_stream_is_the_proxys_own(proxy: Proxy, controlplane: ControlPlane) -> None:
+    """It has no end: it is cut off, or nothing more comes until the proxy behaves."""
+    proxy.misbehave(Stream(text="half a line", hangs=True), match="^GET /version")
+    with closing(connect(proxy, controlplane)) as connection:
+        connection.request("GET", "/version")
+        answer = connection.getresponse()
+        assert (answer.status, answer.read1()) == (200, b"half a line")
+        proxy.behave()
+        with pytest.raises(http.client.IncompleteRead):
+            answer.read()
+
+
+def test_what_is_being_answered_can_be_broken_off(proxy: Proxy, controlplane: ControlPlane) -> None:
+    """Those connections, and no other."""
+    watch = "/api/v1/namespaces?watch=true&timeoutSeconds=60"
+    with (
+        closing(connect(proxy, controlplane)) as watching,
+        closing(connect(proxy, controlplane)) as other,
+    ):
+        ask(other, controlplane)
+        watching.request("GET", watch, headers={"Authorization": f"Bearer {controlplane.token}"})
+        answer = watching.getresponse()
+        assert proxy.break_off("watch=true") == 1
+        with pytest.raises((http.client.IncompleteRead, ConnectionError, ssl.SSLError)):
+            answer.read()
+        before = other.sock
+        ask(other, controlplane)
+        assert other.sock is before

@@ -1,6 +1,7 @@
 """jsorc rbac: the rights it prints are enough for everything a pass does, and none of its rules is too many."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ kind: PriorityClass
 metadata: {{name: {name}}}
 value: {value}
 """
+EVENTS = {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]}
 
 
 class Limited:
@@ -72,8 +74,8 @@ class Limited:
     def say(self, *objects: str) -> None:
         self.tree.say(*objects)
 
-    def reconcile(self) -> Done:
-        return self.tree.reconcile("--kubeconfig", "../limited")
+    def reconcile(self, *options: str) -> Done:
+        return self.tree.reconcile("--kubeconfig", "../limited", *options)
 
 
 @pytest.fixture
@@ -112,18 +114,41 @@ def test_they_are_enough(limited: Limited) -> None:
     assert f"PersistentVolumeClaim/{limited.tree.namespace}/data released" in outputs[3].output
 
 
+def test_they_are_enough_to_wait(limited: Limited) -> None:
+    """For pods with --wait; without the right to watch that is an error, which names it."""
+    wait = ("--wait", "--timeout", "60s")
+    one = WEB.replace("replicas: 0", "replicas: 1")
+    told = one.replace("{labels: {app: web}}", "{labels: {app: web}, annotations: {test.jsorc/pods: ready}}")
+    limited.say(told)
+    done = limited.reconcile(*wait)
+    assert done.code == 0, done.output
+
+    for rule in (rule for role in limited.roles for rule in role.get("rules", ())):
+        rule["verbs"] = [verb for verb in rule["verbs"] if verb != "watch"]
+    limited.grant(limited.roles)
+    limited.say(told.replace("web:1", "web:2"))
+    done = limited.reconcile(*wait)
+
+    assert done.code == 1
+    named = re.findall(r"could not be watched: .*it takes a Role in namespace (\S+) with (.*)", done.output)
+    assert {where for where, _ in named} == {limited.tree.namespace}
+    assert all('verbs: ["watch"]' in what for _, what in named)
+
+
 def test_no_rule_is_too_many(limited: Limited) -> None:
-    """With one rule less the pass fails, and names what it lacks; logs alone are detail that it does without."""
+    """With one rule less the pass fails, and names what it lacks; it does without Events and logs alone."""
     rules = [
         (role["kind"], number, rule)
         for role in limited.roles
         if "rules" in role
         for number, rule in enumerate(role["rules"])
-        if rule["resources"] != ["pods/log"]
+        if rule["resources"] != ["pods/log"] and rule != EVENTS
     ]
     assert len(rules) >= 10
     # What is needed to grant and to bind comes first: once the rest is applied, nobody asks for it again.
-    for kind, number, rule in sorted(rules, key=lambda each: not {"bind", "watch"} & {*each[2]["verbs"]}):
+    for kind, number, rule in sorted(
+        rules, key=lambda each: each[2]["verbs"] not in (["bind"], ["get", "watch"])
+    ):
         limited.grant(without(limited.roles, kind, number))
 
         done = limited.reconcile()
@@ -140,9 +165,8 @@ def test_no_rule_is_too_many(limited: Limited) -> None:
 def test_without_events_a_pass_knows_no_causes(limited: Limited) -> None:
     """They are granted, since a claim says nothing itself; without them the pass says less, and nothing of it."""
     poorer = json.loads(json.dumps(limited.roles))
-    for rule in (rule for role in poorer for rule in role.get("rules", ())):
-        if "pods" in rule["resources"]:
-            rule["resources"].remove("events")
+    for role in (role for role in poorer if "rules" in role):
+        role["rules"] = [rule for rule in role["rules"] if rule != EVENTS]
     assert limited.reconcile().code == 0
     cause = 'it is not bound: storageclass.storage.k8s.io "none" not found'
     wait_until(lambda: cause in limited.reconcile().output, what="the claim has an Event")

@@ -13,7 +13,7 @@ from jsorc_gitops.adapters.cluster import IN_FLIGHT
 from tests.controlplane.proxy import Cut, Fault, Proxy, Request
 from tests.controlplane.server import ControlPlane
 from tests.journeys.scratch import Done, end
-from tests.journeys.test_ownership import Tree, is_calm
+from tests.journeys.test_ownership import WEB, Tree, is_calm
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
@@ -160,6 +160,23 @@ def test_a_write_of_unknown_fate_ends_in_one_error(
     assert reconcile(tree, proxy).code == 0
     assert values(tree) == EXPECTED
     assert is_calm(reconcile(tree, proxy))
+
+
+def test_what_waits_survives(tree: Tree, proxy: Proxy, plane: ControlPlane, restart: Restart) -> None:
+    """--wait goes on watching where it was, and sees what became ready after that."""
+    tree.say(WEB.replace("replicas: 0", "replicas: 1"))
+    restart.at("watch=true", 2)
+    process = tree.scratch.start_jsorc(
+        "reconcile", "--wait", "--allow-prune", "--kubeconfig", str(proxy.kubeconfig_for())
+    )
+
+    restart.wait()
+    wait_until(lambda: tree.read("pods", "--selector=app=web")["items"], what="a pod")
+    assert process.poll() is None
+    plane.mark_pods(tree.namespace, "ready")
+
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
 
 
 def test_a_loop_survives(tree: Tree, proxy: Proxy, restart: Restart) -> None:

@@ -6,7 +6,7 @@ Lists are atomic here, and the only controller is one that rolls Deployments out
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, DeleteRequest, ObjectRef, parse_group
@@ -40,6 +40,33 @@ def _raised(answer: Mapping[str, Any] | ClusterError) -> Mapping[str, Any]:
     return answer
 
 
+class FakeWatch:
+    """Objects as they are whenever they are read; while it is waited for, time goes on, and things happen."""
+
+    def __init__(
+        self,
+        read: Callable[[], list[list[Mapping[str, Any]] | ClusterError]],
+        go_on: Callable[[float], bool],
+        log: list[str],
+    ) -> None:
+        self.read = read
+        self._go_on = go_on
+        self._log = log
+        self._begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._log.append("watch closed")
+
+    def wait(self, seconds: float) -> bool:
+        if not self._begun:
+            self._begun = True
+            return True
+        return self._go_on(seconds)
+
+
 class FakeCluster:
     """An API server that logs what it is asked; `hooks` are called around every write and dry-run."""
 
@@ -52,6 +79,8 @@ class FakeCluster:
         self.narrow: set[str] = set()  # kinds whose LIST answers 403 where it names no namespace
         self.away: set[str] = set()  # API groups whose server cannot be reached
         self.lag = 0  # how many readings discovery is behind
+        self.unwatched: set[str] = set()  # kinds whose WATCH answers 403
+        self.go_on: Callable[[float], bool] = lambda _: False  # what a WATCH that is waited for does
         self.stuck: set[str] = set()  # names of Deployments and definitions that get no further
         self.server = "https://the-cluster:6443"
         self.requests = 0
@@ -87,6 +116,22 @@ class FakeCluster:
         del names_only  # what was not asked for does no harm
         places = zip(kinds, namespaces or [""] * len(kinds), strict=True)
         return [self._list(kind, selector, namespace) for (_, kind), namespace in places]
+
+    def watch_objects(
+        self, kinds: Sequence[tuple[str, str]], *, selectors: Sequence[str], namespaces: Sequence[str]
+    ) -> FakeWatch:
+        places = [*zip(kinds, selectors, namespaces, strict=True)]
+        self.log += [f"watch {kind} in {namespace}" for (_, kind), _, namespace in places]
+
+        def read() -> list[list[Mapping[str, Any]] | ClusterError]:
+            return [
+                ClusterError(f"{kind} is forbidden", status=403, reason="Forbidden")
+                if kind in self.unwatched
+                else self._find(kind, selector, namespace)
+                for (_, kind), selector, namespace in places
+            ]
+
+        return FakeWatch(read, self.go_on, self.log)
 
     def get_objects(
         self, items: Sequence[tuple[str, ObjectRef]]
@@ -132,6 +177,12 @@ class FakeCluster:
         ref = make_ref("CustomResourceDefinition", name, group="apiextensions.k8s.io", namespace="")
         self.objects[ref]["status"] = {"conditions": [{"type": "Established", "status": "True"}]}
 
+    def finish(self, ref: ObjectRef) -> None:
+        """Roll a Deployment out, be it stuck or not, with fresh pods."""
+        for pod in [each for each in self.objects if each.kind == "Pod" and each.name.startswith(f"{ref.name}-")]:
+            del self.objects[pod]
+        self._roll_out(ref)
+
     def put(self, body: Body, manager: str = "somebody") -> Body:
         """Make or replace an object as somebody else; unlogged."""
         entry = {"manager": manager, "operation": "Update", "fieldsV1": make_fields(find_leaves(body))}
@@ -176,6 +227,9 @@ class FakeCluster:
             return ClusterError(f"{kind} is forbidden", status=403, reason="Forbidden")
         if error := self.hooks.before("list", str(make_ref(kind, "", namespace=namespace))):
             return error
+        return self._find(kind, selector, namespace)
+
+    def _find(self, kind: str, selector: str, namespace: str) -> list[Mapping[str, Any]]:
         key, _, value = selector.partition("=")
         return [
             deepcopy(body)

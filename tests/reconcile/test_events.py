@@ -92,3 +92,11 @@ def test_an_error_that_ends_a_pass(error: JsorcError, outcome: str) -> None:
     check_events(events)
     assert (events[-1]["outcome"], events[-1]["exitCode"]) == (outcome, error.exit_code)
     assert (events[-1]["tree"], events[-1]["total"]) == (None, 0)
+
+
+def test_a_verdict_that_changed_is_told_quietly_too() -> None:
+    """Who heard that it is progressing hears that it is current."""
+    report = replace(QUIET, objects=(), healths=(health(Status.CURRENT),), services=())
+    assert [*make_events(report, quiet=True)] == []
+    (event,) = make_events(report, quiet=True, known={report.healths[0][1].ref})
+    assert event["status"] == "current"

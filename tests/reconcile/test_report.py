@@ -8,7 +8,7 @@ import pytest
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.plan import Action, FieldChange
-from jsorc_gitops.reconcile.report import Line, ObjectResult, Report, Tone, format_report
+from jsorc_gitops.reconcile.report import Line, ObjectResult, Report, Tone, format_report, join_reports
 from jsorc_gitops.reconcile.resets import ServiceVerdict, Verdict
 from tests.reconcile.builders import make_ref
 
@@ -54,6 +54,8 @@ def tell(report: Report, *, quiet: bool) -> list[str]:
         (4, {"services": (verdict(Verdict.UNKNOWN),)}),
         (4, {"healths": (health(Status.FAILED),)}),
         (4, {"healths": (health(Status.CURRENT), health(Status.FAILED))}),
+        (4, {"healths": (health(Status.PROGRESSING),), "overdue": True}),
+        (1, {"errors": ("refused",), "overdue": True}),
     ],
 )
 def test_the_exit_code(code: int, parts: dict[str, Any]) -> None:
@@ -292,3 +294,9 @@ def test_tones() -> None:
         *(Tone.WARNING, Tone.BAD, Tone.WARNING, Tone.BAD),
     ]
     assert format_report(BUSY, quiet=True)[-1] == Line(tell(BUSY, quiet=True)[-1], Tone.PLAIN)
+
+
+def test_of_a_verdict_that_changed_the_last_one_counts() -> None:
+    """What was told part by part has both."""
+    parts = [make_report(healths=(health(each),)) for each in (Status.PROGRESSING, Status.CURRENT)]
+    assert join_reports(parts).healths == (health(Status.CURRENT),)

@@ -1,6 +1,6 @@
 """Everything outside one pass, in memory, with one log of all that is asked and done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -142,15 +142,35 @@ class FakeLease:
 
 
 class FakeClock:
-    """A second goes by whenever the time is asked; a sleep takes as long as it says, in no time."""
+    """A second goes by whenever the time is asked; a sleep takes as long as it says, in no time.
+
+    `step` is that second. What is to happen later happens while somebody goes on.
+    """
 
     def __init__(self, log: list[str]) -> None:
         self.log = log
         self.time = datetime(2026, 11, 23, 12, tzinfo=UTC)
+        self.step = timedelta(seconds=1)
+        self._later: list[tuple[datetime, Callable[[], None]]] = []
 
     def now(self) -> datetime:
-        self.time += timedelta(seconds=1)
+        self.time += self.step
         return self.time
+
+    def happen(self, seconds: float, what: Callable[[], None]) -> None:
+        """Have something happen so many seconds from now, after what was said before."""
+        self._later.append((self.time + timedelta(seconds=seconds), what))
+
+    def go_on(self, seconds: float) -> bool:
+        """Let so much time go by, or until something happens; whether it did."""
+        end = self.time + timedelta(seconds=seconds)
+        if not self._later or self._later[0][0] > end:
+            self.time = end
+            return False
+        at, what = self._later.pop(0)
+        self.time = max(self.time, at)
+        what()
+        return True
 
     def monotonic(self) -> float:
         return self.time.timestamp()
@@ -171,6 +191,7 @@ class World:
         self.history = FakeHistory(self.log)
         self.lease = FakeLease(self.log, self.cluster)
         self.clock = FakeClock(self.log)
+        self.cluster.go_on = self.clock.go_on
         self.waits: list[str] = []
         self.told: list[Report] = []
         self.cluster.put(make_body("Namespace", HOME, namespace=""))
