@@ -111,7 +111,7 @@ def test_nothing_to_do_says_its_requests(story: Story) -> None:
 
     done = ok(story.jsorc("reconcile", "--verbose"))
 
-    assert "nothing to do (35 objects, 16 requests to Kubernetes, 9 to Jaseci)" in done.output
+    assert "nothing to do (35 objects, 16 requests to Kubernetes, 8 to Jaseci)" in done.output
 
 
 def test_drift_is_repaired_by_name(story: Story) -> None:
