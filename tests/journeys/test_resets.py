@@ -69,10 +69,13 @@ class Site(Scratch):
         return next(line for line in output.splitlines() if "Jaseci: waiting, Deployment/" in line)
 
     def settle(self) -> str:
-        """A pass, and when the Deployment has done what it brought, another; what that printed."""
-        self.pass_over()
+        """A pass, and when the Deployment has done what it brought, another; what both printed.
+
+        Pods are ready so soon that the first may see them.
+        """
+        output = self.pass_over()
         self.await_rollout()
-        return self.pass_over()
+        return output + self.pass_over()
 
     def await_rollout(self, name: str = "cache") -> None:
         where = f"deployment/{name}", "-n", self.namespace, "--timeout=60s"
