@@ -90,7 +90,7 @@ def pause(
     if not reason.strip():
         raise click.UsageError("--reason: say why, for those who wonder")
     with _open_pass(root, environment, kubeconfig, context) as run:
-        end = pause_service(run, service, reason=reason.strip(), until=until)
+        end = pause_service(run, service, reason=" ".join(reason.split()), until=until)
     click.echo(f"{service} is paused until {end or 'it is resumed'}")
     return 0
 

@@ -82,7 +82,7 @@ def loop_passes(invocation: Invocation) -> int:
 
 
 def run_once(invocation: Invocation) -> int:
-    """One pass; while one with --wait is at work, SIGTERM gives the Lease back first, as ^C does."""
+    """One pass; SIGTERM gives the Lease back first and undoes the login to Jaseci, as ^C does."""
     ended: list[int] = []
 
     def end(number: int, _: object) -> None:
@@ -91,8 +91,7 @@ def run_once(invocation: Invocation) -> int:
         ended.append(number)
         raise KeyboardInterrupt
 
-    if invocation.options.wait is not None:
-        signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGTERM, end)
     try:
         return run_pass(invocation)[0]
     except KeyboardInterrupt:

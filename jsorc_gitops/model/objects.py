@@ -11,6 +11,8 @@ Body = Mapping[str, Any]
 
 SERVICE_LABEL = "jsorc.jaseci.org/service"
 TREE_LABEL = "jsorc.jaseci.org/tree"
+# https://kubernetes.io/docs/reference/labels-annotations-taints/#kubectl-kubernetes-io-restart-at
+RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 # The kinds of Kubernetes' own groups that live outside namespaces (kubectl api-resources
 # --namespaced=false on 1.36). A custom kind counts as namespaced unless its CRD says otherwise.

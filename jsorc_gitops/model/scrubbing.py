@@ -20,7 +20,10 @@ SHORTEST = 8  # what is shorter stands in any text by accident: true, admin, 808
 
 _CREDENTIALS = re.compile(
     r"(?P<before>\b(?:bearer|token|basic|apikey)[ :=]+[\"']?)[\w~+/.=-]{16,}"
-    r"|(?P<url>://[^\s/:@]*:)[^\s/@]+(?=@)"
+    r"|(?P<url>://[^\s/:@]*:)[^\s'\"]+(?=@)"
+    # password=…, DB_PASSWORD: …, "secret": "…"
+    r"|(?P<key>(?:passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|secret|private)[_-]?key)['\"]?\s*[:=]\s*)"
+    r"(?:'[^']*'|\"[^\"]*\"|[^\s,;}&]+)"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",
     re.IGNORECASE,
 )
@@ -34,19 +37,31 @@ def make_scrubber(manifests: Iterable[Manifest]) -> Callable[[str], str]:
 
     @cache
     def compile_values() -> re.Pattern[str] | None:
-        values = {each for manifest in manifests if is_secret(manifest.ref) for each in _list_values(manifest)}
-        forms = {form for value in values for form in _list_forms(value) if len(form) >= SHORTEST}
-        # The longest first: of two values one may begin with the other.
-        words = [re.escape(each) for each in sorted(forms, key=lambda each: (-len(each), each))]
-        return re.compile("|".join(words)) if words else None
+        secrets = (each for each in manifests if is_secret(each.ref))
+        return _compile(value for each in secrets for value in _list_values(each))
 
     def scrub(text: str) -> str:
         known = compile_values() if text else None
         if known:
             text = known.sub(MASK, text)
-        return _CREDENTIALS.sub(lambda found: f"{found['before'] or found['url'] or ''}{MASK}", text)
+        return _CREDENTIALS.sub(
+            lambda found: f"{found['before'] or found['url'] or found['key'] or ''}{MASK}", text
+        )
 
     return scrub
+
+
+def make_value_scrubber(values: Iterable[str]) -> Callable[[str], str]:
+    """What masks these values in a text, in all their forms."""
+    known = _compile(each.encode(errors="surrogatepass") for each in values)
+    return lambda text: known.sub(MASK, text) if known else text
+
+
+def _compile(values: Iterable[bytes]) -> re.Pattern[str] | None:
+    forms = {form for value in {*values} for form in _list_forms(value) if len(form) >= SHORTEST}
+    # The longest first: of two values one may begin with the other.
+    words = [re.escape(each) for each in sorted(forms, key=lambda each: (-len(each), each))]
+    return re.compile("|".join(words)) if words else None
 
 
 def _list_values(manifest: Manifest) -> Iterator[bytes]:

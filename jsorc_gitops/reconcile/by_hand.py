@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from jsorc_gitops.errors import JsorcError
+from jsorc_gitops.errors import ClusterError, JsorcError
 from jsorc_gitops.model.services import ServiceRecord
 from jsorc_gitops.model.settings import format_services
 from jsorc_gitops.reconcile.guards import check_cluster
@@ -14,10 +14,12 @@ from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Pause
 from jsorc_gitops.reconcile.memory import read_memory, write_ledger
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.report import Report
-from jsorc_gitops.reconcile.resets import list_resettable
+from jsorc_gitops.reconcile.resets import ServiceVerdict, Verdict, list_resettable, owe_reset
 from jsorc_gitops.reconcile.resetter import reset_services
 
 BY_HAND = "asked for by hand"
+
+_NOT_FOUND = 404
 
 
 def reset_by_hand(run: Pass, service: str) -> Report:
@@ -30,15 +32,16 @@ def reset_by_hand(run: Pass, service: str) -> Report:
     record = _find_record(run, service)
     if service not in list_resettable({service: record}, jaseci=run.doors.jaseci is not None):
         raise JsorcError(f"{service} cannot be reset: {_explain(record)}")
-    alone = replace(run, tree=replace(run.tree, records={service: record}))
+    if not run.tree.settings.enabled:
+        raise JsorcError("enabled is false in jsorc.yaml: nothing is done")
     with _hold(run):
         _, ledger = read_memory(run)
-        # Somebody looks on, so it does not wait for those that failed before.
-        ledger = _write(run, ledger, service, replace(ledger.find(service), due=BY_HAND, failures=0))
+        ledger = _write(run, ledger, service, owe_reset(ledger.find(service), record, BY_HAND))
         workloads = [run.tree.manifests[ref] for ref in record.workloads]
-        judged = judge_health(alone, {}, workloads, changed=record.workloads, without=())
-        report = reset_services(alone, ledger, judged.healths, judged.evidence, broken=())
-        return replace(report, errors=(*judged.errors, *report.errors))
+        judged = judge_health(run, {}, workloads, changed=record.workloads, without=())
+        report = reset_services(run, ledger, judged.healths, judged.evidence, broken=(), only=service)
+        services = tuple(map(_explain_delay, report.services))
+        return replace(report, services=services, errors=(*judged.errors, *report.errors))
 
 
 def pause_service(run: Pass, service: str, *, reason: str, until: datetime | timedelta | None) -> str:
@@ -72,11 +75,28 @@ def resume_service(run: Pass, service: str) -> None:
         _write(run, ledger, service, replace(ledger.find(service), pause=None))
 
 
+def _explain_delay(verdict: ServiceVerdict) -> ServiceVerdict:
+    """One that was not reset is a failure for who asked for it."""
+    if verdict.verdict is Verdict.WAITING and not verdict.restarted:
+        note = "not reset; it stays due, and the first pass that finds its pods ready does it"
+        return replace(verdict, verdict=Verdict.FAILED, note=note)
+    if verdict.verdict is Verdict.DISABLED:
+        return replace(verdict, verdict=Verdict.FAILED, reason="not reset: it is disabled in Jaseci")
+    return verdict
+
+
 @contextmanager
 def _hold(run: Pass) -> Iterator[None]:
     run.cluster.read_discovery()
     check_cluster(run)
-    run.doors.lease.acquire()
+    try:
+        run.doors.lease.acquire()
+    except ClusterError as error:
+        if error.status == _NOT_FOUND:
+            raise JsorcError(
+                f"nothing was applied to namespace {run.namespace} yet; run jsorc reconcile first"
+            ) from error
+        raise
     try:
         yield
     finally:

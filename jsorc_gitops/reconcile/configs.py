@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.digests import hash_value
 from jsorc_gitops.model.jaseci import ServiceState
 from jsorc_gitops.model.masks import decode_data
 from jsorc_gitops.model.objects import ObjectRef
@@ -60,21 +61,32 @@ class Configs:
         self._stored: dict[str, Mapping[str, Any] | str] = {}
 
     def compare(self, names: Sequence[str]) -> None:
-        """Read what both say of these services."""
+        """Read what both say of these services; what Secrets hold is told by nobody from then on."""
+        self._wanted = resolve_configs(self._run, names)
+        self._processes.hide(
+            list_secret_values(self._run.tree.records[name].config, self._wanted[name]) for name in names
+        )
         known = [name for name in names if self._processes.find_answer(name).state is not ServiceState.UNKNOWN]
         self._stored = self._processes.get_configs(known)
-        self._wanted = resolve_configs(self._run, known) if self._stored else {}
 
     def find_change(self, record: ServiceRecord) -> str:
         """Why the config of a service is to be stored; "" where it is not."""
         differing = self._diff(record.name)
         return f"its config differs in {_spell(differing)}" if differing and record.applies_config else ""
 
+    def digest_change(self, record: ServiceRecord) -> str:
+        """A digest of what git says, references as such, where it is to be stored; "" where it is not."""
+        return hash_value(record.config) if self.find_change(record) else ""
+
+    def find_gap(self, name: str) -> str:
+        """Why a config is not compared; "" where it is, or has nothing to be compared with."""
+        for side in (self._wanted, self._stored):
+            if name in self._stored and isinstance(why := side[name], str):
+                return f"its config is not compared: {why}"
+        return ""
+
     def find_note(self, record: ServiceRecord) -> str:
         """What is to be known of a config that is not stored."""
-        for side in (self._wanted, self._stored):
-            if isinstance(why := side.get(record.name), str):
-                return f"its config is not compared: {why}"
         differing = self._diff(record.name)
         return f"Jaseci's config differs from git in {_spell(differing)}" if differing else ""
 
@@ -95,6 +107,17 @@ class Configs:
         if not isinstance(wanted, Mapping) or not isinstance(stored, Mapping):
             return []
         return diff_config(wanted, stored)
+
+
+def list_secret_values(config: Any, resolved: Any) -> list[str]:
+    """What stands in a resolved config where there is a reference."""
+    if find_secret_ref(config):
+        return [resolved] if isinstance(resolved, str) else []
+    if isinstance(config, Mapping) and isinstance(resolved, Mapping):
+        return [found for key in config for found in list_secret_values(config[key], resolved[key])]
+    if isinstance(config, list) and isinstance(resolved, list):
+        return [found for pair in zip(config, resolved, strict=True) for found in list_secret_values(*pair)]
+    return []
 
 
 def _spell(paths: Sequence[str]) -> str:

@@ -29,7 +29,7 @@ from jsorc_gitops.reconcile.prepare import find_given_up
 from jsorc_gitops.reconcile.preview import preview_prune, preview_steps
 from jsorc_gitops.reconcile.pruner import find_prune, prune_objects
 from jsorc_gitops.reconcile.report import ObjectResult, Report, join_reports, make_result
-from jsorc_gitops.reconcile.resetter import reset_services
+from jsorc_gitops.reconcile.resetter import find_restarted, reset_services
 from jsorc_gitops.reconcile.waiting import wait_for_verdicts
 
 
@@ -176,10 +176,24 @@ def _judge(run: Pass, plan: _Plan, results: Sequence[ObjectResult], prune: Prune
         errors=(*((prune.refusal,) if prune.refusal else ()), *judged.errors),
     )
     run.doors.tell(report)
-    if run.options.wait is not None:
-        judged, report = wait_for_verdicts(run, report, judged, seconds=run.options.wait)
-    broken = {each.service for each in bad}
-    resets = reset_services(run, plan.ledger, judged.healths, judged.evidence, broken=broken)
+    give_up = run.doors.clock.monotonic() + (run.options.wait or 0)
+
+    def wait() -> None:
+        nonlocal judged, report
+        if run.options.wait is not None:
+            left = max(0.0, give_up - run.doors.clock.monotonic())
+            judged, report = wait_for_verdicts(run, report, judged, seconds=left)
+
+    wait()
+    broken, ledger = {each.service for each in bad}, plan.ledger
+    resets = reset_services(run, ledger, judged.healths, judged.evidence, broken=broken)
+    while run.options.wait is not None and (changed := find_restarted(run, resets)) and not report.overdue:
+        live = judged.evidence.live
+        judged = judge_health(run, live, plan.manifests, changed=changed, without={each.ref for each in bad})
+        wait()
+        _, ledger = read_memory(run)
+        again = reset_services(run, ledger, judged.healths, judged.evidence, broken=broken)
+        resets = replace(again, warnings=(*resets.warnings, *again.warnings))
     paused = Report(revision=run.revision, services=tell_paused(run))
     run.doors.tell(paused)
     return join_reports([report, resets, paused])

@@ -38,7 +38,8 @@ class LedgerEntry:
     Of its last reset: the `outcome` (None before the first), the `reason`, when it was begun (`at`, RFC 3339),
     and how many `failures` there were in a row. `due` is why it is to be reset though it runs, "" for no reason;
     `seen` its watched workloads, by Kind/namespace/name, as they were last when all their pods were ready.
-    `automated` says that the user was told that Jaseci resets it, too.
+    `automated` says that the user was told that Jaseci resets it, too; `tried` is a digest of the config, as git
+    has it, that was stored last, or was meant to be.
     """
 
     outcome: Outcome | None = None
@@ -48,6 +49,7 @@ class LedgerEntry:
     due: str = ""
     seen: Mapping[str, Seen] = field(default_factory=dict)
     automated: bool = False
+    tried: str = ""
     pause: Pause | None = None
 
     def is_paused(self, now: datetime) -> bool:
@@ -76,7 +78,9 @@ def ledger_name(tree: str) -> str:
 def format_ledger(ledger: Ledger, *, tree: str, namespace: str) -> dict[str, Any]:
     """The ledger as its ConfigMap."""
     services = {name: _format_entry(each) for name, each in ledger.entries.items() if each != NEW}
-    text = json.dumps({"version": VERSION, "tree": tree, "services": services}, indent=2, sort_keys=True) + "\n"
+    # Without spaces: it may hold thousands of pods, and a ConfigMap holds 1 MiB.
+    content = {"version": VERSION, "tree": tree, "services": services}
+    text = json.dumps(content, separators=(",", ":"), sort_keys=True) + "\n"
     metadata = {"name": ledger_name(tree), "namespace": namespace}
     if ledger.resource_version:
         metadata["resourceVersion"] = ledger.resource_version
@@ -115,6 +119,8 @@ def _format_entry(entry: LedgerEntry) -> dict[str, Any]:
         }
     if entry.automated:
         row["automated"] = True
+    if entry.tried:
+        row["tried"] = entry.tried
     if entry.pause:
         row["pause"] = {"reason": entry.pause.reason, "since": entry.pause.since, "until": entry.pause.until}
     return row
@@ -134,8 +140,13 @@ def _parse_entry(row: Mapping[str, Any]) -> LedgerEntry:
         reset = {key: row[key] for key in ("reason", "at", "failures")} | {"outcome": Outcome(row["outcome"])}
         datetime.fromisoformat(reset["at"])
     pause = Pause(**row["pause"]) if "pause" in row else None
-    if pause and pause.until:
-        datetime.fromisoformat(pause.until)
+    if pause and pause.until and datetime.fromisoformat(pause.until).tzinfo is None:
+        raise ValueError(pause.until)
     return LedgerEntry(
-        **reset, due=row.get("due", ""), seen=seen, automated=row.get("automated", False), pause=pause
+        **reset,
+        due=row.get("due", ""),
+        seen=seen,
+        automated=row.get("automated", False),
+        tried=row.get("tried", ""),
+        pause=pause,
     )

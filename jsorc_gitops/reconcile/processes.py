@@ -1,9 +1,11 @@
 """Asks and resets services in every process of Jaseci: a call reaches one, and each has services of its own."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from jsorc_gitops.model.jaseci import Answer, ServiceState, Target
+from jsorc_gitops.model.scrubbing import make_value_scrubber
 from jsorc_gitops.reconcile.ports import Jaseci, Pass
 from jsorc_gitops.reconcile.replicas import Replicas, combine_answers, find_replicas
 
@@ -22,6 +24,11 @@ class Processes:
         self._replicas: Replicas | None = None
         self._names: dict[str, str] = {}
         self._answers: dict[str, dict[str, Answer]] = {}
+        self._scrub = make_value_scrubber([])
+
+    def hide(self, secrets: Iterable[Iterable[str]]) -> None:
+        """Have no answer tell what configs take from Secrets."""
+        self._scrub = make_value_scrubber([each for values in secrets for each in values])
 
     def ask(self, names: Mapping[str, str]) -> None:
         """Ask how services are; `names` are those that Jaseci has for them."""
@@ -37,7 +44,8 @@ class Processes:
         """How a service is in all processes together."""
         if self._replicas and self._replicas.problem:
             return Answer(state=ServiceState.UNKNOWN, detail=self._replicas.problem)
-        return combine_answers(self._answers[name])
+        answer = combine_answers(self._answers[name])
+        return replace(answer, detail=self._scrub(answer.detail))
 
     def get_configs(self, names: Sequence[str]) -> dict[str, Mapping[str, Any] | str]:
         """What Jaseci has stored of each service, or why that is not known; all processes share it."""

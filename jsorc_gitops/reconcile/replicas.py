@@ -1,7 +1,7 @@
 """Which processes are Jaseci: a call reaches one of them, and each has services of its own in memory."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from jsorc_gitops.errors import ClusterError
@@ -38,7 +38,9 @@ def find_replicas(run: Pass, settings: JaseciSettings) -> Replicas:
     if not name:
         return Replicas(addresses=("",))
     (slices,) = run.cluster.list_objects([_SLICES], selector=f"{_OF_SERVICE}={name}", namespaces=[namespace])
-    # Who may not look, or finds nothing under that name, has what it was told to call.
+    if isinstance(slices, ClusterError) and ".svc" in settings.url:
+        return Replicas(problem=f"how many pods are behind {settings.url} could not be read: {slices}")
+    # Another name may be one outside of the cluster.
     found = [] if isinstance(slices, ClusterError) else slices
     # A pod of two IP families has an address in two slices.
     ready = {
@@ -60,12 +62,13 @@ def combine_answers(answers: Mapping[str, Answer]) -> Answer:
     """How a service is, by what each address says; the pods that are otherwise than well are named."""
     (first, *others) = sorted(answers.items(), key=lambda pair: _WORST_FIRST.index(pair[1].state))
     address, answer = first
+    automated = any(each.automated for each in answers.values())
     if not address or answer.state in {ServiceState.RUNNING, ServiceState.DISABLED}:
-        return answer
+        return replace(answer, automated=automated)
     same = [address, *(each for each, other in others if other.state is answer.state)]
     where = f"in {', '.join(same)} of {len(answers)} pods"
     detail = f"{where}: {answer.detail}" if answer.detail else where
-    return Answer(state=answer.state, detail=detail, automated=answer.automated)
+    return Answer(state=answer.state, detail=detail, automated=automated)
 
 
 def _find_pods(run: Pass, settings: JaseciSettings) -> Replicas:
@@ -74,6 +77,8 @@ def _find_pods(run: Pass, settings: JaseciSettings) -> Replicas:
     what = f"the pods of Jaseci ({settings.selector} in {namespace})"
     if isinstance(pods, ClusterError):
         return Replicas(problem=f"{what} could not be listed: {pods}")
+    if not pods:
+        return Replicas(problem=f"no pod has the labels of jaseci.selector ({settings.selector} in {namespace})")
     ready = sorted(each["status"]["podIP"] for each in pods if is_ready(each) and each["status"].get("podIP"))
     return Replicas(addresses=tuple(ready), problem="" if ready else f"none of {what} is ready")
 

@@ -255,7 +255,9 @@ def _format_verdicts(report: Report, *, quiet: bool) -> Iterator[Line]:
             yield Line(f"{health.ref} {health.status}: {health.message}", tone)
             yield from (Line(f"  | {each}") for each in health.log)
     for each in report.services:
-        if not (quiet and each.is_calm):
+        # One that is reset by a rollout runs as its pods do, which is told already.
+        runs = each.via == "rollout" and each.verdict is Verdict.RUNNING
+        if not runs and not (quiet and each.is_calm):
             changed = Tone.CHANGED if each.verdict is Verdict.RESET else Tone.PLAIN
             reason = f", {each.reason}" if each.reason else ""
             yield Line(f"{_WAYS[each.via]}{each.verdict}{reason}", Tone.BAD if each.is_bad else changed)

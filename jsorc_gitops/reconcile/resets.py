@@ -11,7 +11,7 @@ from jsorc_gitops.model.jaseci import Answer, ServiceState
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.model.services import ServiceRecord, Way
 from jsorc_gitops.reconcile.health import Health, Status
-from jsorc_gitops.reconcile.ledger import NEW, Ledger, LedgerEntry, Outcome
+from jsorc_gitops.reconcile.ledger import NEW, Ledger, LedgerEntry
 from jsorc_gitops.reconcile.rollouts import Seen, explain_change
 
 # From so many failed resets in a row, the next one waits: the interval doubled for each of them, an hour at most.
@@ -43,6 +43,7 @@ class ServiceVerdict:
     reason: str = ""
     note: str = ""  # what is to be known besides, whatever the verdict
     via: Way = "jaseci"
+    restarted: bool = False  # its workloads were, a moment ago
 
     @property
     def is_bad(self) -> bool:
@@ -51,7 +52,7 @@ class ServiceVerdict:
     @property
     def is_calm(self) -> bool:
         """Whether it is as it should be, and was before."""
-        return not self.note and self.verdict in {Verdict.RUNNING, Verdict.DISABLED, Verdict.PAUSED}
+        return not self.note and self.verdict in {Verdict.RUNNING, Verdict.DISABLED}
 
 
 def make_verdict(record: ServiceRecord, verdict: Verdict, reason: str = "") -> ServiceVerdict:
@@ -96,9 +97,10 @@ def note_rollouts(
 ) -> Ledger:
     """The ledger with the workloads as they are, by service, and what is due because they are others than before.
 
-    A workload that is seen for the first time is the baseline for later ones.
+    A workload that is seen for the first time is the baseline for later ones. Services that are gone are
+    forgotten, but for those that somebody paused.
     """
-    entries = dict(ledger.entries)
+    entries = {name: each for name, each in ledger.entries.items() if name in records or each.pause}
     for name, workloads in watched.items():
         entry = entries.get(name, NEW)
         cause = _find_cause(entry, workloads)
@@ -110,11 +112,15 @@ def note_rollouts(
         # One that is restarted by a rollout has had what it needs.
         own = [name] if records[name].via == "jaseci" else []
         for each in {*own, *find_dependents(name, records)} & {*resettable}:
-            # A restart that is under way began before this, so it is not the one that is due.
-            under_way = records[each].via == "rollout" and entries.get(each, NEW).outcome is Outcome.PENDING
-            known = replace(entries[each], outcome=None) if under_way else entries.get(each, NEW)
-            entries[each] = replace(known, due=cause)
+            entries[each] = owe_reset(entries.get(each, NEW), records[each], cause)
     return replace(ledger, entries=entries)
+
+
+def owe_reset(entry: LedgerEntry, record: ServiceRecord, cause: str) -> LedgerEntry:
+    """The entry of a service that is to be reset, for a new cause: what failed before it does not count."""
+    # A restart that is under way began before this, so it is not the one that is due.
+    outcome = entry.outcome if record.via == "jaseci" else None
+    return replace(entry, due=cause, outcome=outcome, failures=0)
 
 
 def _find_cause(entry: LedgerEntry, workloads: Watched) -> str:
@@ -143,6 +149,7 @@ def check_backoff(
     if until is None or not now < until <= now + LONGEST:
         return None
     reason = f"{was}; {entry.failures} resets in a row failed, the next is not before {until:%H:%M:%S} UTC"
+    reason += f" (jsorc reset {record.name} does it now)"
     return make_verdict(record, Verdict.FAILED, reason)
 
 

@@ -12,17 +12,15 @@ from jsorc_gitops.reconcile.evidence import Evidence
 from jsorc_gitops.reconcile.health import Health
 from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome
 from jsorc_gitops.reconcile.memory import write_ledger
-from jsorc_gitops.reconcile.pods import select_pods
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.processes import Processes
+from jsorc_gitops.reconcile.readiness import look_behind
 from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.reconcile.resets import (
     ServiceVerdict,
     Verdict,
-    Watched,
     check_backoff,
     check_dependencies,
-    check_pods,
     find_dependents,
     find_unjudged,
     judge_answer,
@@ -34,55 +32,48 @@ from jsorc_gitops.reconcile.resets import (
     tell_before,
 )
 from jsorc_gitops.reconcile.restarts import is_restarted, restart_workloads
-from jsorc_gitops.reconcile.rollouts import see_workload
 
 
 def reset_services(
-    run: Pass, ledger: Ledger, healths: Mapping[ObjectRef, Health], evidence: Evidence, *, broken: Collection[str]
+    run: Pass,
+    ledger: Ledger,
+    healths: Mapping[ObjectRef, Health],
+    evidence: Evidence,
+    *,
+    broken: Collection[str],
+    only: str = "",
 ) -> Report:
     """Ask about each service whose pods are ready, and reset those that do not run or whose pods are others.
 
-    `broken` are services with objects that could not be applied: they are not touched. Returns the verdicts, and
-    what is to be known besides. Raises TreeError.
+    `broken` are services with objects that could not be applied: they are not touched. `only` one is looked at
+    where a person asks for it; then it waits for nobody. Returns the verdicts, and what is to be known besides.
+    Raises TreeError.
     """
     records = run.tree.records
     resettable = list_resettable(records, jaseci=run.doors.jaseci is not None)
     if not resettable:
         return Report(revision=run.revision)
     order = make_order(records)
-    waiting = {name: _check_pods(each, healths, broken) for name, each in records.items() if each.keep_alive}
-    watched = {
-        name: _watch(records[name], evidence)
-        for name, why in waiting.items()
-        if not why and (name in resettable or {*find_dependents(name, records)} & {*resettable})
-    }
-    resets = _Resets(run, ledger, evidence)
-    resets.verdicts |= {name: why for name in resettable if (why := waiting[name])}
-    ready = [name for name in resettable if name not in resets.verdicts]
-    resets.begin(ready, note_rollouts(ledger, records, watched, resettable))
+    # What is paused is owed a reset, too, for when it is resumed.
+    owed = {*resettable, *(name for name in run.paused if name in records and records[name].via != "none")}
+    looked_at = {name: each for name, each in records.items() if each.keep_alive and only in {"", name}}
+    seeing = {name for name in looked_at if {name, *find_dependents(name, records)} & owed}
+    waiting, seen = look_behind(looked_at, healths, evidence, broken=broken, seeing=seeing)
+    resets = _Resets(run, ledger, evidence, alone=bool(only))
+    resets.begin(
+        waiting, [name for name in waiting if name in resettable], note_rollouts(ledger, records, seen, owed)
+    )
     while order.is_active():
         wave = order.get_ready()
-        resets.settle([name for name in wave if name in ready])
+        resets.settle(wave)
         order.done(*wave)
     return resets.end()
 
 
-def _check_pods(
-    record: ServiceRecord, healths: Mapping[ObjectRef, Health], broken: Collection[str]
-) -> ServiceVerdict | None:
-    if record.name in broken:
-        reason = "its objects could not be applied"
-        return make_verdict(record, Verdict.WAITING, reason)
-    return check_pods(record, healths)
-
-
-def _watch(record: ServiceRecord, evidence: Evidence) -> Watched:
-    found = {}
-    for ref in record.watch:
-        pods = evidence.pods[ref.namespace]
-        assert not isinstance(pods, ClusterError)  # noqa: S101 - then its health would not be known
-        found[ref] = see_workload(evidence.live[ref], select_pods(evidence.live[ref], pods))
-    return found
+def find_restarted(run: Pass, resets: Report) -> set[ObjectRef]:
+    """The workloads that these resets have restarted, and that are not ready again yet."""
+    names = [each.service for each in resets.services if each.via == "rollout" and each.restarted]
+    return {ref for name in names for ref in run.tree.records[name].watch}
 
 
 class _Resets:
@@ -91,38 +82,46 @@ class _Resets:
     What changes in the ledger is gathered in `_entries`, and written before resets and after them.
     """
 
-    def __init__(self, run: Pass, ledger: Ledger, evidence: Evidence) -> None:
+    def __init__(self, run: Pass, ledger: Ledger, evidence: Evidence, *, alone: bool) -> None:
         self.verdicts: dict[str, ServiceVerdict] = {}
         self._run = run
         self._records = run.tree.records
         self._live = evidence.live
+        self._alone = alone
         self._ledger = ledger
         self._entries = dict(ledger.entries)
         self._unwritten = ""
         self._warnings: list[str] = []
         self._processes = Processes(run)
         self._configs = Configs(run, self._processes)
-        self._others: dict[str, ServiceVerdict] = {}  # of Jaseci, not ours to reset, and others depend on them
+        self._ready: list[str] = []
+        self._others: dict[str, ServiceVerdict] = {}  # not ours to reset, and others depend on them
         self._reset: set[str] = set()
 
-    def begin(self, ready: Sequence[str], noted: Ledger) -> None:
-        """Take what is due into the ledger, and ask Jaseci how all these services are."""
-        self._tell(self.verdicts.values())
+    def begin(self, waiting: Mapping[str, ServiceVerdict | None], names: Sequence[str], noted: Ledger) -> None:
+        """Take what is due into the ledger, and ask Jaseci how all these services are that wait for no pods."""
         self._entries = dict(noted.entries)
-        known = {*ready, *self.verdicts}
-        others = {
-            each.name for name in ready for each in find_unjudged(self._records[name], self._records, known)
-        }
-        asked = [name for name in (*ready, *sorted(others)) if self._records[name].via == "jaseci"]
+        self.verdicts |= {name: why for name in names if (why := waiting[name])}
+        self._tell(self.verdicts.values())
+        self._others |= {name: why for name, why in waiting.items() if why and name not in names}
+        self._ready = [name for name in names if name not in self.verdicts]
+        others = [] if self._alone or self._run.doors.jaseci is None else self._list_others(names)
+        asked = [name for name in (*self._ready, *others) if self._records[name].via == "jaseci"]
         self._processes.ask({name: self._records[name].jaseci_name for name in asked})
-        self._configs.compare([name for name in ready if self._records[name].config])
+        self._configs.compare([name for name in asked if name in self._ready and self._records[name].config])
         for name in others:
             answer = self._processes.find_answer(name)
             failed = make_verdict(self._records[name], Verdict.FAILED, answer.detail)
             self._others[name] = judge_answer(self._records[name], answer) or failed
 
-    def settle(self, names: Sequence[str]) -> None:
+    def _list_others(self, known: Sequence[str]) -> list[str]:
+        """The services of Jaseci that others depend on, and that are not kept alive here."""
+        found = (find_unjudged(self._records[name], self._records, known) for name in self._ready)
+        return sorted({record.name for records in found for record in records})
+
+    def settle(self, wave: Sequence[str]) -> None:
         """Give services a verdict; all that they depend on has one."""
+        names = [name for name in wave if name in self._ready]
         stale = [name for name in names if self._reset & {*self._records[name].depends_on}]
         self._processes.ask_again([name for name in stale if self._records[name].via == "jaseci"])
         told: dict[str, ServiceVerdict] = {}
@@ -159,28 +158,36 @@ class _Resets:
             decided = self._decide_reset(record, entry)
         if not isinstance(decided, str):
             return decided
+        if self._alone:
+            return decided
+        # What git says now was not tried yet.
+        if (digest := self._configs.digest_change(record)) and digest != entry.tried:
+            self._entries[record.name] = replace(self._find(record.name), failures=0)
         now, interval = self._run.doors.clock.now(), self._run.tree.settings.interval
         return (
             check_dependencies(record, {**self._others, **self.verdicts})
-            or check_backoff(record, entry, was=decided, interval=interval, now=now)
+            or check_backoff(record, self._find(record.name), was=decided, interval=interval, now=now)
             or decided
         )
 
     def _decide_reset(self, record: ServiceRecord, entry: LedgerEntry) -> ServiceVerdict | str:
         answer = self._processes.find_answer(record.name)
         entry = self._note_automated(record, answer, entry)
+        verdict = judge_answer(record, answer, due=entry.due)
+        if verdict and verdict.verdict is Verdict.UNKNOWN:
+            return verdict
         if change := self._configs.find_change(record):
             return tell_before(answer, change)
-        verdict = judge_answer(record, answer, due=entry.due)
         if verdict is None:
             return tell_before(answer, entry.due)
-        verdict = replace(verdict, note=self._configs.find_note(record))
-        if verdict.verdict is Verdict.RUNNING and entry.outcome is Outcome.PENDING:
+        if verdict.verdict is Verdict.RUNNING and entry.outcome in {Outcome.PENDING, Outcome.FAILED}:
             self._finish(record.name, f"{entry.reason}, found running by a later pass")
         elif verdict.verdict is Verdict.DISABLED and entry.due:
             # Once it is enabled it starts anew.
             self._entries[record.name] = replace(entry, due="")
-        return verdict
+        if (gap := self._configs.find_gap(record.name)) and record.applies_config:
+            return make_verdict(record, Verdict.FAILED, gap)
+        return replace(verdict, note=gap or self._configs.find_note(record))
 
     def _note_automated(self, record: ServiceRecord, answer: Answer, entry: LedgerEntry) -> LedgerEntry:
         """Tell once that Jaseci resets a service, too."""
@@ -204,12 +211,18 @@ class _Resets:
 
     def _reset_all(self, pending: Mapping[str, str]) -> dict[str, ServiceVerdict]:
         """Reset services side by side, by why each is."""
-        at = self._run.doors.clock.now().isoformat(timespec="seconds")
+        now = self._run.doors.clock.now().isoformat(timespec="seconds")
         for name, reason in pending.items():
             entry = self._find(name)
             # A config that is stored takes effect at a reset, also when this pass does not live to see it.
             due = entry.due or self._configs.find_change(self._records[name])
-            self._entries[name] = replace(entry, outcome=Outcome.PENDING, reason=reason, at=at, due=due)
+            # A restart that was asked of a part of the workloads is not asked of them again.
+            goes_on = self._records[name].via == "rollout" and entry.outcome is not None and entry.due
+            at = entry.at if goes_on else now
+            tried = self._configs.digest_change(self._records[name]) or entry.tried
+            self._entries[name] = replace(
+                entry, outcome=Outcome.PENDING, reason=reason, at=at, due=due, tried=tried
+            )
         if not self._write():
             reason = f"the ledger could not be kept: {self._unwritten}"
             self._entries = dict(self._ledger.entries)
@@ -230,19 +243,19 @@ class _Resets:
             else:
                 self._count_failure(name, made[name].reason)
         for name in restarts:
-            made[name] = self._restart(self._records[name], at)
+            made[name] = self._restart(self._records[name])
         if not self._write():
             return {
                 name: self._fail(name, f"the ledger could not be kept: {self._unwritten}") for name in pending
             }
         return made
 
-    def _restart(self, record: ServiceRecord, at: str) -> ServiceVerdict:
-        if refusal := restart_workloads(self._run, record, at, self._live):
+    def _restart(self, record: ServiceRecord) -> ServiceVerdict:
+        if refusal := restart_workloads(self._run, record, self._find(record.name).at, self._live):
             self._count_failure(record.name, refusal)
             return self._fail(record.name, refusal)
         reason = f"restarted: {self._find(record.name).reason}"
-        return make_verdict(record, Verdict.WAITING, reason)
+        return replace(make_verdict(record, Verdict.WAITING, reason), restarted=True)
 
     def _fail(self, name: str, reason: str) -> ServiceVerdict:
         return make_verdict(self._records[name], Verdict.FAILED, reason)

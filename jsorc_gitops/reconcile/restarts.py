@@ -7,13 +7,10 @@ asked for, and none asks for it twice.
 from collections.abc import Mapping
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.objects import Body, ObjectRef
+from jsorc_gitops.model.objects import RESTARTED_AT, Body, ObjectRef
 from jsorc_gitops.model.services import ServiceRecord
 from jsorc_gitops.reconcile.ledger import LedgerEntry, Outcome
 from jsorc_gitops.reconcile.ports import Pass
-
-# https://kubernetes.io/docs/reference/labels-annotations-taints/#kubectl-kubernetes-io-restart-at
-RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 
 
 def is_restarted(record: ServiceRecord, entry: LedgerEntry, live: Mapping[ObjectRef, Body]) -> bool:
@@ -25,8 +22,10 @@ def is_restarted(record: ServiceRecord, entry: LedgerEntry, live: Mapping[Object
 
 
 def restart_workloads(run: Pass, record: ServiceRecord, at: str, live: Mapping[ObjectRef, Body]) -> str:
-    """Ask for new pods of every watched workload; "" or why one would not."""
+    """Ask for new pods of every watched workload that was not asked yet; "" or why one would not."""
     for ref in record.watch:
+        if _find_annotations(live[ref]).get(RESTARTED_AT) == at:
+            continue
         template = {"metadata": {"annotations": {RESTARTED_AT: at}}}
         patch = {"metadata": {"uid": live[ref]["metadata"]["uid"]}, "spec": {"template": template}}
         try:

@@ -59,8 +59,8 @@ def explain_change(before: Seen, now: Seen, *, by_node: bool) -> str:
     both = before.pods.keys() & now.pods.keys()
     came, went = now.pods.keys() - both, before.pods.keys() - both
     replaced = {place for place in both if before.pods[place].uid != now.pods[place].uid}
-    # On new nodes is how the pods of a DaemonSet come. Others, too, when there were none before.
-    if came and not by_node and (went or not before.pods):
+    # On new nodes is how the pods of a DaemonSet come.
+    if went and not by_node:
         replaced |= came
     restarted = {place for place in both - replaced if before.pods[place].restarts < now.pods[place].restarts}
     if replaced:

@@ -7,7 +7,15 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Protocol, TypeVar
 
 from jsorc_gitops.errors import DefinitionError
-from jsorc_gitops.model.objects import KEEP_ANNOTATIONS, SERVICE_LABEL, TREE_LABEL, WORKLOADS, Manifest, ObjectRef
+from jsorc_gitops.model.objects import (
+    KEEP_ANNOTATIONS,
+    RESTARTED_AT,
+    SERVICE_LABEL,
+    TREE_LABEL,
+    WORKLOADS,
+    Manifest,
+    ObjectRef,
+)
 from jsorc_gitops.model.services import ServiceDefinition, ServiceFiles, ServiceRecord, parse_definition
 from jsorc_gitops.model.settings import DEFAULT_TREE, Settings
 from jsorc_gitops.model.tree import make_record_manifest, make_settings_manifest
@@ -224,6 +232,7 @@ def _make_record(
     watch = workloads
     if definition.watch is not None:
         watch = tuple(_find_workload(workloads, name, definition.name) for name in definition.watch)
+    _check_restarts(definition, [each for each in manifests if each.ref in watch])
     return ServiceRecord(
         name=definition.name,
         keep_alive=settings.keeps_alive(definition.name),
@@ -236,6 +245,29 @@ def _make_record(
         applies_config=definition.applies_config,
         policy=definition.policy,
     )
+
+
+def _check_restarts(definition: ServiceDefinition, watched: Sequence[Manifest]) -> None:
+    """Refuse what a restart could not be seen to do, or would be undone by git. Raises DefinitionError."""
+    place = f"templates/{definition.name}/service.yaml: reset"
+    if definition.via != "jaseci" and definition.applies_config:
+        raise DefinitionError(f"{place}.config: only what is reset via jaseci has a config there; take it out")
+    if definition.via != "rollout":
+        return
+    if not watched:
+        raise DefinitionError(f"{place}.via: rollout restarts workloads, and the service watches none")
+    for each in watched:
+        spec = each.body.get("spec") or {}
+        strategy = spec.get("updateStrategy") or {}
+        if strategy.get("type") == "OnDelete" or (strategy.get("rollingUpdate") or {}).get("partition"):
+            raise DefinitionError(
+                f"{place}.via: rollout cannot replace the pods of {each.ref}: its updateStrategy"
+            )
+        metadata = (spec.get("template") or {}).get("metadata") or {}
+        if RESTARTED_AT in (metadata.get("annotations") or {}):
+            raise DefinitionError(
+                f"{place}.via: rollout sets {RESTARTED_AT}, and {each.ref} has it from git; take it out there"
+            )
 
 
 def _find_workload(workloads: Sequence[ObjectRef], name: str, service: str) -> ObjectRef:

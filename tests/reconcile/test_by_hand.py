@@ -1,5 +1,6 @@
 """by_hand: what a person asks for goes through the same lease and ledger as what passes do."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from jsorc_gitops.reconcile.by_hand import BY_HAND, pause_service, reset_by_hand
 from jsorc_gitops.reconcile.ledger import Outcome
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.resets import ServiceVerdict, Verdict
-from tests.reconcile.builders import make_deployment, make_tree
+from tests.reconcile.builders import make_deployment, make_ref, make_tree
 from tests.reconcile.world import World
 
 REDIS = [make_deployment("redis", service="redis")]
@@ -72,11 +73,37 @@ def test_pods_that_are_not_ready_are_waited_for_by_the_passes(world: World, run:
     """It is due then, and done once they are."""
     status = world.cluster.objects[next(ref for ref in world.cluster.objects if ref.kind == "Pod")]["status"]
     status["conditions"] = [{"type": "Ready", "status": "False"}]
-    assert [each.verdict for each in reset_by_hand(run, "redis").services] == [Verdict.WAITING]
+    report = reset_by_hand(run, "redis")
+    assert [each.verdict for each in report.services] == [Verdict.FAILED]
+    assert (report.exit_code, report.services[0].note.startswith("not reset; it stays due")) == (4, True)
     assert world.ledger().entries["redis"].due == BY_HAND
     status["conditions"] = [{"type": "Ready", "status": "True"}]
     world.run(TREE)
     assert "reset redis" in world.log
+
+
+def test_what_is_disabled_is_not_reset(world: World, run: Pass) -> None:
+    """Who asked for it is told so."""
+    world.jaseci.states["redis"] = ServiceState.DISABLED
+    report = reset_by_hand(run, "redis")
+    assert (report.services[0].reason, report.exit_code) == ("not reset: it is disabled in Jaseci", 4)
+    assert "reset redis" not in world.log
+
+
+def test_before_the_first_pass_there_is_nothing_to_reset() -> None:
+    """The home namespace is not there yet."""
+    world = World()
+    del world.cluster.objects[make_ref("Namespace", "home", namespace="")]
+    with pytest.raises(JsorcError, match="nothing was applied to namespace home yet; run jsorc reconcile first"):
+        reset_by_hand(world.make_pass(TREE), "redis")
+
+
+def test_where_all_is_switched_off_nothing_is_reset(world: World) -> None:
+    """enabled: false counts for a person, too."""
+    tree = replace(TREE, settings=replace(TREE.settings, enabled=False))
+    with pytest.raises(JsorcError, match="enabled is false"):
+        reset_by_hand(world.make_pass(tree), "redis")
+    assert world.log == []
 
 
 def test_a_paused_service_is_reset_by_hand(world: World, run: Pass) -> None:

@@ -100,6 +100,35 @@ def test_a_disabled_service_is_enabled(world: World) -> None:
     assert world.jaseci.configs["redis"] == SET
 
 
+def test_a_state_that_is_no_longer_known_is_let_be_too(world: World) -> None:
+    """Another service was reset in between, and took its state along."""
+    tree = make_tree(
+        {"base": [], "redis": []},
+        records={"redis": {"config": WANTED, "applies_config": True, "depends_on": ("base",)}},
+    )
+    world.jaseci.states["base"] = ServiceState.STOPPED
+
+    def forget(verb: str, what: str) -> None:
+        if (verb, what) == ("reset", "base"):
+            world.jaseci.states["redis"] = ServiceState.UNKNOWN
+
+    world.hooks.after = forget
+    found = {each.service: each.verdict for each in world.run(tree, "c2").services}
+    assert found == {"base": Verdict.RESET, "redis": Verdict.UNKNOWN}
+    assert not {"set redis", "reset redis"} & {*calls(world)}
+
+
+def test_what_a_secret_holds_is_not_told_by_jaseci_either(world: World) -> None:
+    """Whatever the key is called under which the config has it."""
+    data = {"pass": base64.b64encode(b"open-sesame").decode()}
+    world.cluster.put(make_body("Secret", "mail", data=data))
+    world.jaseci.states["redis"] = ServiceState.FAILED
+    world.jaseci.details["redis"] = "cannot open with open-sesame"
+    report = world.run(make({"word": SECRET}, apply=False), "c2")
+    assert told(report).reason.startswith("was failed (cannot open with [masked])")
+    assert "open-sesame" not in f"{report}{world.told}{world.ledger()}"
+
+
 def test_a_service_whose_state_is_not_known_is_let_be(world: World) -> None:
     """Its config, too."""
     world.jaseci.states["redis"] = ServiceState.UNKNOWN
@@ -138,11 +167,25 @@ def test_a_config_that_jaseci_changes_on_the_way_is_a_failed_reset(world: World)
     assert world.ledger().entries["redis"].failures == 1
 
 
+def test_a_config_that_was_mended_does_not_wait(world: World) -> None:
+    """What failed is what git said before."""
+    world.jaseci.outcomes["redis"] = "no"
+    for _ in range(4):
+        world.run(APPLY, "c2")
+    assert "set redis" not in calls(world)
+    world.jaseci.outcomes = {}
+    mended = make(WANTED | {"port": "6381"}, apply=True)
+    assert told(world.run(mended, "c3")).verdict is Verdict.RESET
+    assert told(world.run(mended, "c3")).is_calm
+
+
 def test_a_config_that_jaseci_does_not_tell_is_not_compared(world: World) -> None:
-    """The service runs all the same."""
+    """The service runs all the same, but what git says is not in effect."""
     world.jaseci.configs["redis"] = "no such endpoint"
-    found = told(world.run(APPLY, "c2"))
+    found = told(world.run(REPORT, "c2"))
     assert (found.verdict, found.note) == (Verdict.RUNNING, "its config is not compared: no such endpoint")
+    found = told(world.run(APPLY, "c2"))
+    assert (found.verdict, found.reason) == (Verdict.FAILED, "its config is not compared: no such endpoint")
 
 
 SECRET = {"valueFrom": {"secretKeyRef": {"name": "mail", "key": "pass"}}}
@@ -169,8 +212,9 @@ def test_a_secret_that_is_missing_is_named(world: World, data: dict[str, str] | 
     if data is not None:
         world.cluster.put(make_body("Secret", "mail", data=data))
     found = told(world.run(make({"pass": SECRET}, apply=True), "c2"))
-    assert found.note == "its config is not compared: Secret/home/mail has no pass, or cannot be read"
-    assert found.verdict is Verdict.RUNNING
+    assert found.reason == "its config is not compared: Secret/home/mail has no pass, or cannot be read"
+    assert found.verdict is Verdict.FAILED
+    assert "set redis" not in calls(world)
 
 
 def test_a_service_that_jaseci_resets_too_is_warned_about_once(world: World) -> None:

@@ -47,6 +47,8 @@ def test_it_goes_in_reverse_after_everything_was_applied(world: World) -> None:
         "patch PersistentVolumeClaim/home/data",
         "lease check",
         "replace ConfigMap/home/jsorc.state.default",
+        "lease check",
+        "replace ConfigMap/home/jsorc.ledger.default",
         "lease release",
     ]
 

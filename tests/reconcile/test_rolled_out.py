@@ -1,16 +1,18 @@
 """resetter: what is reset because its pods are others, and how often."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.jaseci import ServiceState
-from jsorc_gitops.model.objects import ObjectRef
+from jsorc_gitops.model.objects import RESTARTED_AT, ObjectRef
+from jsorc_gitops.reconcile.by_hand import pause_service, reset_by_hand, resume_service
 from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome
+from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.reconcile.resets import LONGEST, Verdict, find_dependents, find_next
-from jsorc_gitops.reconcile.restarts import RESTARTED_AT
 from tests.reconcile.builders import make_deployment, make_record, make_ref, make_tree
 from tests.reconcile.hooks import Killed
 from tests.reconcile.world import World
@@ -121,6 +123,21 @@ def test_scaling_resets_nothing_and_is_remembered(world: World) -> None:
     assert resets(world) == []
 
 
+def scale(world: World, replicas: int) -> dict[str, tuple[Verdict, str]]:
+    redis = make_deployment("redis", service="redis", replicas=replicas)
+    tree = make_tree({**SERVICES, "redis": [redis]}, records={"task": AFTER_REDIS})
+    world.run(tree, f"c{replicas + 2}")
+    return verdicts(world.run(tree, f"c{replicas + 2}"))
+
+
+def test_what_is_scaled_to_none_waits_and_is_reset_when_it_is_back(world: World) -> None:
+    """Nothing runs behind it meanwhile, and what runs then is another."""
+    assert scale(world, 0)["redis"] == (Verdict.WAITING, "Deployment/home/redis has no pods")
+    assert resets(world) == []
+    assert scale(world, 2)["redis"][0] is Verdict.RUNNING
+    assert world.ledger().entries["task"].reason.startswith("was running, Deployment/home/redis has another pod")
+
+
 @pytest.mark.parametrize("unknown", ["redis", "task"])
 def test_what_is_due_is_kept_while_jaseci_is_not_known(world: World, unknown: str) -> None:
     """And done once it answers again."""
@@ -134,6 +151,57 @@ def test_what_is_due_is_kept_while_jaseci_is_not_known(world: World, unknown: st
     world.run(NEWER, "c2")
     assert f"reset {unknown}" in resets(world)
     assert world.ledger().entries[unknown].due == ""
+
+
+def test_a_service_that_went_is_forgotten(world: World) -> None:
+    """Back again it is seen for the first time."""
+    world.run(make_tree({"task": [], "mail": []}), "c2", Options(allow_prune=True))
+    assert "redis" not in world.ledger().entries
+    world.run(NEWER, "c3")
+    assert resets(world) == []
+
+
+def test_by_hand_a_rollout_is_no_secret_to_who_depends_on_it(world: World) -> None:
+    """It was finished between two passes; who is reset by hand sees it first."""
+    world.run(NEWER, "c2", jaseci=False)
+    reset_by_hand(world.make_pass(NEWER), "redis")
+    world.run(NEWER, "c2")
+    assert resets(world) == ["reset task"]
+
+
+def test_what_is_paused_is_due_when_it_is_resumed(world: World) -> None:
+    """Its dependency was rolled out meanwhile."""
+    pause_service(world.make_pass(TREE), "task", reason="x", until=None)
+    world.run(NEWER, "c2")
+    assert resets(world) == ["reset redis"]
+    resume_service(world.make_pass(TREE), "task")
+    world.run(NEWER, "c2")
+    assert resets(world) == ["reset task"]
+
+
+def test_a_new_cause_does_not_wait_for_old_failures(world: World) -> None:
+    """The rollout may be what mends it."""
+    world.jaseci.states["redis"] = ServiceState.FAILED
+    world.jaseci.outcomes["redis"] = "no"
+    for _ in range(4):
+        world.run(TREE)
+    assert resets(world) == []
+    world.jaseci.outcomes = {}
+    world.run(NEWER, "c2")
+    assert resets(world) == ["reset redis", "reset task"]
+
+
+def test_failures_are_in_a_row_only_while_it_does_not_run(world: World) -> None:
+    """It ran since, whoever brought it back."""
+    world.jaseci.states["mail"] = ServiceState.FAILED
+    world.jaseci.outcomes["mail"] = "no"
+    for _ in range(4):
+        world.run(TREE)
+    world.jaseci.states["mail"] = ServiceState.RUNNING
+    world.run(TREE)
+    entry = world.ledger().entries["mail"]
+    assert (entry.outcome, entry.failures) == (Outcome.DONE, 0)
+    assert entry.reason.endswith("found running by a later pass")
 
 
 def test_what_is_disabled_is_due_nothing(world: World) -> None:
@@ -183,7 +251,7 @@ def test_from_the_third_failure_in_a_row_it_takes_its_time(world: World) -> None
     assert resets(world) == []
     assert verdicts(report)["mail"] == (
         Verdict.FAILED,
-        f"was failed; 3 resets in a row failed, the next is not before {until}",
+        f"was failed; 3 resets in a row failed, the next is not before {until} (jsorc reset mail does it now)",
     )
     assert report.exit_code == 4
     world.clock.sleep(80)
@@ -295,6 +363,82 @@ def test_a_kill_restarts_nothing_twice(number: int, *, done: bool) -> None:
     marks.discard(None)
     assert marks == {world.ledger().entries["web"].at}
     assert world.ledger().entries["web"].outcome is Outcome.DONE
+
+
+def test_with_wait_a_restart_is_waited_for_and_verified() -> None:
+    """So is what is reset after it."""
+    world = World()
+    world.run(RESTARTED)
+    report = world.run(ROLLED, "c2", Options(wait=60))
+    assert verdicts(report) == {
+        "web": (Verdict.RESET, f"{DUE}, all pods ready"),
+        "shop": (Verdict.RESET, f"was running, {WEB_REF} was rolled out, verified running"),
+    }
+    world.run(ROLLED, "c2")
+    assert world.writes == []
+
+
+def test_a_restart_needs_no_jaseci_of_what_it_depends_on() -> None:
+    """Redis is a service of Jaseci by default, and there is none."""
+    records = {"web": {"via": "rollout", **AFTER_REDIS}}
+    before = make_tree({"redis": REDIS, "web": [WEB]}, records=records)
+    after = make_tree(
+        {"redis": [make_deployment("redis", service="redis", image="image:2")], "web": [WEB]}, records=records
+    )
+    world = World()
+    world.run(before, jaseci=False)
+    assert verdicts(world.run(after, "c2", jaseci=False)) == {"web": (Verdict.WAITING, f"restarted: {DUE}")}
+
+
+def test_a_restart_has_no_config_in_jaseci() -> None:
+    """It is not asked about it."""
+    world = World()
+    tree = make_tree({"web": [WEB], "task": []}, records={"web": {"via": "rollout", "config": {"a": 1}}})
+    world.run(tree)
+    assert {each.verdict for each in world.run(tree).services} == {Verdict.RUNNING}
+
+
+def test_a_part_of_a_restart_is_not_repeated() -> None:
+    """One workload was restarted, the other may not be: only that is tried again."""
+    other = make_deployment("other", service="web")
+    records: dict[str, dict[str, Any]] = {"redis": {"via": "none"}, "web": {"via": "rollout", **AFTER_REDIS}}
+    newer = [make_deployment("redis", service="redis", image="image:2")]
+    world = World()
+    world.run(make_tree({"redis": REDIS, "web": [WEB, other]}, records=records), jaseci=False)
+    tree = make_tree({"redis": newer, "web": [WEB, other]}, records=records)
+    world.hooks.before = lambda verb, what: (
+        ClusterError("no rights", status=403) if (verb, what) == ("patch", "Deployment/home/other") else None
+    )
+    world.run(tree, "c2", jaseci=False)
+    first = find_restart(world)
+    world.run(tree, "c2", jaseci=False)
+    assert (find_restart(world), world.ledger().entries["web"].failures) == (first, 2)
+    world.survive()
+    world.run(tree, "c2", jaseci=False)
+    assert verdicts(world.run(tree, "c2", jaseci=False))["web"][0] is Verdict.RESET
+    assert find_restart(world) == first
+
+
+def test_by_hand_it_is_restarted_each_time() -> None:
+    """Also while the restart before is under way."""
+    world = World()
+    world.run(RESTARTED, jaseci=False)
+    reset_by_hand(world.make_pass(RESTARTED), "web")
+    first = find_restart(world)
+    reset_by_hand(world.make_pass(RESTARTED), "web")
+    assert find_restart(world) != first
+
+
+def test_what_it_depends_on_need_not_be_known_to_jaseci() -> None:
+    """A database that is not ready yet holds up who needs it, though nobody resets it."""
+    world = World()
+    tree = make_tree(
+        {"database": [make_deployment("redis", service="database")], "task": []},
+        records={"database": {"via": "none"}, "task": {"depends_on": ("database",)}},
+    )
+    world.cluster.stuck = {"redis"}
+    world.jaseci.states["task"] = ServiceState.FAILED
+    assert verdicts(world.run(tree))["task"] == (Verdict.BLOCKED, "database is waiting")
 
 
 def test_a_restart_that_is_refused_is_a_failed_reset() -> None:

@@ -47,11 +47,6 @@ def test_what_is_a_change(now: Seen, change: str) -> None:
     assert explain_change(BEFORE, now, by_node=False) == change
 
 
-def test_pods_after_there_were_none_are_a_change() -> None:
-    """What answered before is gone, however it is scaled up again."""
-    assert explain_change(seen(template=""), BEFORE, by_node=False) == "has another pod, a"
-
-
 @pytest.mark.parametrize(
     ("now", "change"),
     [
@@ -64,7 +59,6 @@ def test_pods_after_there_were_none_are_a_change() -> None:
 def test_nodes_come_and_go(now: Seen, change: str) -> None:
     """The pods of a DaemonSet go with them; only another one on the same node is a change."""
     assert explain_change(BEFORE, now, by_node=True) == change
-    assert explain_change(seen(template=""), BEFORE, by_node=True) == ""
 
 
 def pod(name: str, *, restarts: int = 0, labels: dict[str, str] | None = None, **status: Any) -> Body:

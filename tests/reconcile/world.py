@@ -31,6 +31,7 @@ class FakeJaseci:
         self.outcomes: dict[str, ServiceState | str] = {}
         self.configs: dict[str, Mapping[str, Any] | str] = {}
         self.automated: set[str] = set()
+        self.details: dict[str, str] = {}  # why one has failed
 
     def get_states(self, targets: Sequence[Target]) -> list[Answer]:
         return [self._get_state(each) for each in targets]
@@ -55,7 +56,8 @@ class FakeJaseci:
         self.requests += 1
         self.log.append(f"state {_spell(target)}")
         state = self.states.get(_spell(target), ServiceState.RUNNING)
-        return Answer(state=state, automated=target.name in self.automated)
+        detail = self.details.get(target.name, "") if state is ServiceState.FAILED else ""
+        return Answer(state=state, detail=detail, automated=target.name in self.automated)
 
     def _reset(self, target: Target) -> str:
         name = _spell(target)

@@ -204,3 +204,46 @@ def test_one_object_in_two_services_is_refused() -> None:
         publish.render("", {each.name: each for each in services}, {}, **TOOLS)
 
     assert "ConfigMap/default/x: service mail defines the same object (templates/mail/a.yaml" in str(caught.value)
+
+
+RESTARTED = """\
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  STRATEGY
+  template:
+    metadata: {labels: {app: web}, annotations: {ANNOTATIONS}}
+    spec: {containers: [{name: main, image: 'web:1'}]}
+"""
+
+
+def restart(strategy: str = "replicas: 1", annotations: str = "", reset: str = "via: rollout") -> None:
+    text = RESTARTED.replace("STRATEGY", strategy).replace("ANNOTATIONS", annotations)
+    render_bodies(make_service({"web.yaml": text, "service.yaml": f"reset: {{{reset}}}\n"}, name="web"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            {"reset": "via: rollout, watch: []"},
+            "reset.via: rollout restarts workloads, and the service watches none",
+        ),
+        ({"strategy": "updateStrategy: {type: OnDelete}"}, "rollout cannot replace the pods of StatefulSet/"),
+        ({"strategy": "updateStrategy: {rollingUpdate: {partition: 1}}"}, "rollout cannot replace the pods of"),
+        ({"annotations": "kubectl.kubernetes.io/restartedAt: now"}, "has it from git; take it out there"),
+        (
+            {"reset": "via: rollout, config: apply"},
+            "reset.config: only what is reset via jaseci has a config there",
+        ),
+        ({"reset": "via: none, config: apply"}, "reset.config: only what is reset via jaseci has a config there"),
+    ],
+)
+def test_a_restart_that_could_not_be_seen_is_refused(arguments: dict[str, str], message: str) -> None:
+    """Else it would be called done with the old pods, be undone by git, or do nothing."""
+    restart()
+    with pytest.raises(DefinitionError) as caught:
+        restart(**arguments)
+    assert message in str(caught.value)

@@ -101,6 +101,16 @@ def test_a_config_with_a_secret_is_refused(config: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "reference",
+    ["secretKeyRef: {name: a, kye: b}", "secretKeyRef: {name: a}", "configMapKeyRef: {name: a, key: b}"],
+)
+def test_a_reference_that_is_none_is_refused(reference: str) -> None:
+    """It would be stored in Jaseci as a mapping."""
+    with pytest.raises(DefinitionError, match=r"config\.pass: a reference is valueFrom: \{secretKeyRef: "):
+        build(f"{{pass: {{valueFrom: {{{reference}}}}}}}")
+
+
+@pytest.mark.parametrize(
     "config",
     [
         "{pass: ''}",
