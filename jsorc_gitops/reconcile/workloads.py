@@ -38,6 +38,10 @@ class Crew:
         """How many are Ready, and not about to crash once more."""
         return sum(is_ready(pod) and pod["metadata"]["name"] not in self.causes for pod in (*self.new, *self.old))
 
+    def find_causes(self, pods: Iterable[Body]) -> list[Cause]:
+        """Why these are not as they should be, of those that are not."""
+        return [found for pod in pods if (found := self.causes.get(pod["metadata"]["name"]))]
+
 
 def judge_workload(live: Body, evidence: Evidence) -> Finding:
     """The verdict on a Deployment, StatefulSet, DaemonSet or ReplicaSet."""
@@ -76,15 +80,15 @@ def muster(live: Body, pods: Iterable[Body], evidence: Evidence) -> Crew:
 def conclude(unfinished: str, live: Body, crew: Crew, refused: Cause | None, evidence: Evidence) -> Finding:
     """The verdict on what is unfinished, with its cause: failed where all new pods are beyond waiting.
 
-    Pods of an earlier template say why where none of the new one is there: a StatefulSet may wait for them.
+    Pods of an earlier template say why where nothing else does: a StatefulSet may wait for them.
     """
-    pods = (*crew.new, *crew.old, *crew.leaving)
-    told = [each for pod in pods if (each := crew.causes.get(pod["metadata"]["name"]))]
-    final = [cause for pod in crew.new if (cause := crew.causes.get(pod["metadata"]["name"])) and cause.patience]
+    new, rest = crew.find_causes(crew.new), crew.find_causes([*crew.old, *crew.leaving])
+    final = [each for each in new if each.patience]
+    told = [*new, *rest]
     if refused and not crew.new:
         told, final = [refused], [refused] if refused.patience else []
     elif refused:
-        told, final = [*told, refused], []
+        told, final = [*new, refused, *rest], []
     cause = next((each for each in told if each.patience), told[0] if told else None)
     message = f"{unfinished}: {cause.text}" if cause else unfinished
     found = Finding(
