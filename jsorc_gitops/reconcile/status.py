@@ -10,6 +10,7 @@ from jsorc_gitops.model.objects import Body, Manifest, ObjectRef
 from jsorc_gitops.model.policy import DEFAULT
 from jsorc_gitops.model.services import Way
 from jsorc_gitops.model.tree import Tree
+from jsorc_gitops.reconcile.configs import Configs
 from jsorc_gitops.reconcile.guards import check_cluster, is_foreign_namespace
 from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.inventory import State, compute_applyset_id, state_name
@@ -256,9 +257,16 @@ def _ask_jaseci(run: Pass) -> dict[str, Answer]:
     }
     if run.doors.jaseci is None or not asked:
         return {}
-    processes = Processes(run)
+    processes, records = Processes(run), run.tree.records
     processes.ask(asked)
-    return {name: processes.find_answer(name) for name in asked}
+    configs = Configs(run, processes)
+    configs.compare([name for name in asked if records[name].config])
+    answers = {}
+    for name in asked:
+        answer = processes.find_answer(name)
+        told = (answer.detail, configs.find_gap(name) or configs.find_note(records[name]))
+        answers[name] = replace(answer, detail="; ".join(filter(None, told)))
+    return answers
 
 
 def _list_unread(observed: Observation) -> list[str]:

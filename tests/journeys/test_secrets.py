@@ -34,8 +34,8 @@ FAILED = answer(
     {
         "enabled": True,
         "state": "FAILED",
-        "config": {"password": STORED},
-        "error": f"Error connecting to redis://me:{IN_A_URL}@redis:6379/0",
+        "config": {"password": STORED, "word": REFERRED},
+        "error": f"Error connecting to redis://me:{IN_A_URL}@redis:6379/0 as {REFERRED}",
     }
 )
 RUNNING = answer({"enabled": True, "state": "RUNNING", "config": {"password": STORED}, "error": None})
@@ -71,7 +71,7 @@ def jaseci() -> Iterator[Proxy]:
 
 @pytest.fixture
 def scratch(tmp_path: Path, controlplane: ControlPlane, namespace: str, jaseci: Proxy) -> Scratch:
-    """A service whose tree has a Secret, whose config refers to another, and whose pods print it all."""
+    """A service whose tree has a Secret, and whose config refers to another. (Logs: test_health.py.)"""
     made = Scratch(tmp_path / "repository", controlplane=controlplane)
     credentials = "{env: JASECI_CREDENTIALS}"
     made.write(
@@ -87,7 +87,7 @@ def scratch(tmp_path: Path, controlplane: ControlPlane, namespace: str, jaseci: 
     reference = "{valueFrom: {secretKeyRef: {name: other, key: word}}}"
     made.write(
         "templates/redis/service.yaml",
-        f"plainSecrets: allow\nconfig: {{password: {reference}}}\nreset: {{config: apply}}\n",
+        f"plainSecrets: allow\nconfig: {{word: {reference}}}\nreset: {{config: apply}}\n",
     )
     made.commit("Begin")
     made.kubectl("create", "secret", "generic", "other", f"--from-literal=word={REFERRED}", "-n", namespace)
@@ -104,7 +104,7 @@ def spell_all(secret: str) -> Iterator[str]:
 
 
 def test_no_sink_has_a_secret(scratch: Scratch, namespace: str, jaseci: Proxy, tmp_path: Path) -> None:
-    """Output, JSON, metrics, plan, ledger, state, records, events, caches, logs: over passes of every kind."""
+    """Output, JSON, metrics, plan, status, ledger, state, records, events, caches: over passes of every kind."""
     metrics = tmp_path / "metrics.prom"
     printed = []
     for answers in STEPS:
@@ -115,6 +115,7 @@ def test_no_sink_has_a_secret(scratch: Scratch, namespace: str, jaseci: Proxy, t
             done = scratch.jsorc("reconcile", "--verbose", "--output", output, "--metrics", str(metrics))
             printed += [done.output, metrics.read_text()]
         printed.append(scratch.jsorc("reset", "redis").output)
+        printed += [scratch.jsorc("status", "--verbose", *more).output for more in ((), ("--output", "json"))]
     scratch.kubectl("patch", "secret", "tree", "-n", namespace, "-p", '{"data": {"word": "b3RoZXI="}}')
     printed += [
         scratch.jsorc("diff", *options).output for options in ((), ("--output", "json"), ("--kubeconfig", "/no"))

@@ -73,6 +73,10 @@ def test_values_that_are_no_base64_are_masked_too(field: str) -> None:
         ("got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0.SflKxwRJSMeKKF2QT4 back", f"got {MASK} back"),
         ("invalid token, see https://example.com/a:b", "invalid token, see https://example.com/a:b"),
         ("unexpected token: }", "unexpected token: }"),
+        ("redis://user:p@ss@w0rd@redis:6379/0", f"redis://user:{MASK}@redis:6379/0"),
+        ("DB_PASSWORD: Sup3rSecretPw! is wrong", f"DB_PASSWORD: {MASK} is wrong"),
+        ("AWS_SECRET_ACCESS_KEY=abc/def+ghi", f"AWS_SECRET_ACCESS_KEY={MASK}"),
+        ('{"password": "open sesame", "user": "me"}', f'{{"password": {MASK}, "user": "me"}}'),
     ],
 )
 def test_what_looks_like_a_credential_is_masked(text: str, scrubbed: str) -> None:
