@@ -75,6 +75,8 @@ class Wire:
         except TimeoutError:
             failure = f"Jaseci did not answer within {self._seconds:g} s"
             self._hanging[place.url] = failure
+        except socket.gaierror:
+            failure = f"nobody knows the name of {urlsplit(place.url).netloc} here, where Jaseci is to be"
         except (OSError, http.client.HTTPException, ValueError) as error:
             failure = f"Jaseci at {urlsplit(place.url).netloc} does not answer ({type(error).__name__})"
         # Raised out here, since what is raised in an except clause drags along what came over the wire.

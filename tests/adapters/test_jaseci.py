@@ -358,3 +358,10 @@ def test_no_url(wire: Proxy) -> None:
     client = Jaseci("", Credentials(origin=wire.url, token=TOKEN), port=wire.port)
 
     assert client.get_states([REDIS])[0].detail == "jaseci.url is not set"
+
+
+def test_a_name_that_nobody_knows() -> None:
+    """The address was mistyped, or is one of the cluster's and we are not in it."""
+    client = Jaseci("http://jaseci.invalid:80", Credentials(origin="http://jaseci.invalid:80", token="t"))  # noqa: S106
+    reason = "nobody knows the name of jaseci.invalid:80 here, where Jaseci is to be"
+    assert [each.detail for each in client.get_states([REDIS])] == [reason]
