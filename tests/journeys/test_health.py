@@ -215,7 +215,9 @@ def test_a_status_of_before(tree: Tree, controlplane: ControlPlane) -> None:
         wait_until(lambda: tree.reconcile().code == 0, what="the widget is applied")
         ready = {"observedGeneration": 1, "conditions": [{"type": "Ready", "status": "True"}]}
         tree.kubectl(
-            "patch", "widget", "w", "--subresource=status", "--type=merge", "-p", json.dumps({"status": ready})
+            # By its whole name: other tests have widgets, too.
+            *("patch", f"widgets.{group}", "w", "--subresource=status", "--type=merge"),
+            *("-p", json.dumps({"status": ready})),
         )
         reconcile_until(tree, ": nothing to do ")
 

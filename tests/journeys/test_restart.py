@@ -171,7 +171,7 @@ def test_what_waits_survives(tree: Tree, proxy: Proxy, plane: ControlPlane, rest
     )
 
     restart.wait()
-    wait_until(lambda: tree.read("pods", "--selector=app=web")["items"], what="a pod")
+    wait_until(lambda: (tree.read("pods", "--selector=app=web") or {}).get("items"), what="a pod")
     assert process.poll() is None
     plane.mark_pods(tree.namespace, "ready")
 
