@@ -39,7 +39,7 @@ def reset_by_hand(run: Pass, service: str) -> Report:
         ledger = _write(run, ledger, service, owe_reset(ledger.find(service), record, BY_HAND))
         workloads = [run.tree.manifests[ref] for ref in record.workloads]
         judged = judge_health(run, {}, workloads, changed=record.workloads, without=())
-        report = reset_services(run, ledger, judged.healths, judged.evidence, broken=(), only=service)
+        report = reset_services(run, ledger, judged, broken=(), only=service)
         services = tuple(map(_explain_delay, report.services))
         return replace(report, services=services, errors=(*judged.errors, *report.errors))
 

@@ -17,7 +17,7 @@ from jsorc_gitops.reconcile.guards import (
     is_foreign_namespace,
 )
 from jsorc_gitops.reconcile.inventory import Entry, State, compute_applyset_id
-from jsorc_gitops.reconcile.judge import judge_health
+from jsorc_gitops.reconcile.judge import Judged, judge_health
 from jsorc_gitops.reconcile.ledger import Ledger
 from jsorc_gitops.reconcile.memory import read_memory, write_pending, write_settled
 from jsorc_gitops.reconcile.observe import Observation, observe_tree, select_manifests
@@ -165,9 +165,8 @@ def _judge(run: Pass, plan: _Plan, results: Sequence[ObjectResult], prune: Prune
     """What is known when all is applied: errors about no single object, health, and what was reset."""
     changed = {each.ref for each in results if each.action not in {Action.UNCHANGED, Action.YIELD}}
     bad = [each for each in results if each.is_bad]
-    judged = judge_health(
-        run, plan.observed.live, plan.manifests, changed=changed, without={each.ref for each in bad}
-    )
+    without = {each.ref for each in bad}
+    judged = judge_health(run, plan.observed.live, plan.manifests, changed=changed, without=without)
     report = Report(
         revision=run.revision,
         healths=tuple(
@@ -177,26 +176,26 @@ def _judge(run: Pass, plan: _Plan, results: Sequence[ObjectResult], prune: Prune
     )
     run.doors.tell(report)
     give_up = run.doors.clock.monotonic() + (run.options.wait or 0)
-
-    def wait() -> None:
-        nonlocal judged, report
-        if run.options.wait is not None:
-            left = max(0.0, give_up - run.doors.clock.monotonic())
-            judged, report = wait_for_verdicts(run, report, judged, seconds=left)
-
-    wait()
-    broken, ledger = {each.service for each in bad}, plan.ledger
-    resets = reset_services(run, ledger, judged.healths, judged.evidence, broken=broken)
-    while run.options.wait is not None and (changed := find_restarted(run, resets)) and not report.overdue:
-        live = judged.evidence.live
-        judged = judge_health(run, live, plan.manifests, changed=changed, without={each.ref for each in bad})
-        wait()
+    judged, report = _wait(run, report, judged, give_up)
+    broken = {each.service for each in bad}
+    resets = reset_services(run, plan.ledger, judged, broken=broken)
+    while run.options.wait is not None and (restarted := find_restarted(run, resets)) and not report.overdue:
+        judged = judge_health(run, judged.evidence.live, plan.manifests, changed=restarted, without=without)
+        judged, report = _wait(run, report, judged, give_up)
         _, ledger = read_memory(run)
-        again = reset_services(run, ledger, judged.healths, judged.evidence, broken=broken)
+        again = reset_services(run, ledger, judged, broken=broken)
         resets = replace(again, warnings=(*resets.warnings, *again.warnings))
     paused = Report(revision=run.revision, services=tell_paused(run))
     run.doors.tell(paused)
     return join_reports([report, resets, paused])
+
+
+def _wait(run: Pass, report: Report, judged: Judged, give_up: float) -> tuple[Judged, Report]:
+    """With --wait, how all is once it has its verdict, or at that moment; else as it was."""
+    if run.options.wait is None:
+        return judged, report
+    left = max(0.0, give_up - run.doors.clock.monotonic())
+    return wait_for_verdicts(run, report, judged, seconds=left)
 
 
 def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observed: Observation) -> list[Step]:

@@ -3,10 +3,9 @@
 from collections.abc import Collection, Mapping
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.model.services import ServiceRecord
 from jsorc_gitops.reconcile.evidence import Evidence
-from jsorc_gitops.reconcile.health import Health
+from jsorc_gitops.reconcile.judge import Judged
 from jsorc_gitops.reconcile.pods import select_pods
 from jsorc_gitops.reconcile.resets import ServiceVerdict, Verdict, Watched, check_pods, make_verdict
 from jsorc_gitops.reconcile.rollouts import see_workload
@@ -14,8 +13,7 @@ from jsorc_gitops.reconcile.rollouts import see_workload
 
 def look_behind(
     records: Mapping[str, ServiceRecord],
-    healths: Mapping[ObjectRef, Health],
-    evidence: Evidence,
+    judged: Judged,
     *,
     broken: Collection[str],
     seeing: Collection[str],
@@ -27,9 +25,9 @@ def look_behind(
     waiting: dict[str, ServiceVerdict | None] = {}
     seen: dict[str, Watched] = {}
     for name, record in records.items():
-        waiting[name] = _check_applied(record, broken) or check_pods(record, healths)
+        waiting[name] = _check_applied(record, broken) or check_pods(record, judged.healths)
         if not waiting[name] and name in seeing:
-            watched = _watch(record, evidence)
+            watched = _watch(record, judged.evidence)
             waiting[name] = _check_scale(record, watched)
             if not waiting[name]:
                 seen[name] = watched

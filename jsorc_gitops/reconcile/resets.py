@@ -77,15 +77,23 @@ def list_resettable(records: Mapping[str, ServiceRecord], *, jaseci: bool) -> li
     return [name for name, record in records.items() if record.keep_alive and record.via in ways]
 
 
-def find_dependents(name: str, records: Mapping[str, ServiceRecord]) -> list[str]:
-    """Who depends on a service, at first or at second hand."""
-    found: list[str] = []
-    pending = [name]
+def find_dependents(name: str, records: Mapping[str, ServiceRecord]) -> set[str]:
+    """Who depends on a service, at any distance."""
+    found: set[str] = set()
+    pending = {name}
     while pending:
-        below = pending.pop()
-        fresh = [each for each, record in records.items() if below in record.depends_on and each not in found]
-        found += fresh
-        pending += fresh
+        pending = {each for each, record in records.items() if not pending.isdisjoint(record.depends_on)} - found
+        found |= pending
+    return found
+
+
+def find_dependencies(names: Collection[str], records: Mapping[str, ServiceRecord]) -> set[str]:
+    """What these services depend on, at any distance."""
+    found: set[str] = set()
+    pending = {*names}
+    while pending:
+        pending = {below for name in pending if name in records for below in records[name].depends_on} - found
+        found |= pending
     return found
 
 
@@ -157,12 +165,9 @@ def check_pods(record: ServiceRecord, healths: Mapping[ObjectRef, Health]) -> Se
     """Why a service is not even asked about: its pods are not ready. None when they are, or it has none."""
     for ref in record.watch:
         health = healths[ref]
-        if health.status is Status.UNKNOWN:
-            reason = f"{ref}: {health.message}"
-            return make_verdict(record, Verdict.UNKNOWN, reason)
         if health.status is not Status.CURRENT:
-            reason = f"{ref}: {health.message}"
-            return make_verdict(record, Verdict.WAITING, reason)
+            verdict = Verdict.UNKNOWN if health.status is Status.UNKNOWN else Verdict.WAITING
+            return make_verdict(record, verdict, f"{ref}: {health.message}")
     return None
 
 

@@ -5,12 +5,11 @@ from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.jaseci import Answer, ServiceState
-from jsorc_gitops.model.objects import ObjectRef
+from jsorc_gitops.model.objects import Body, ObjectRef
 from jsorc_gitops.model.services import ServiceRecord
 from jsorc_gitops.reconcile.configs import Configs
-from jsorc_gitops.reconcile.evidence import Evidence
-from jsorc_gitops.reconcile.health import Health
-from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Outcome
+from jsorc_gitops.reconcile.judge import Judged
+from jsorc_gitops.reconcile.ledger import NEW, Ledger, LedgerEntry, Outcome
 from jsorc_gitops.reconcile.memory import write_ledger
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.processes import Processes
@@ -21,7 +20,7 @@ from jsorc_gitops.reconcile.resets import (
     Verdict,
     check_backoff,
     check_dependencies,
-    find_dependents,
+    find_dependencies,
     find_unjudged,
     judge_answer,
     judge_reset,
@@ -37,8 +36,7 @@ from jsorc_gitops.reconcile.restarts import is_restarted, restart_workloads
 def reset_services(
     run: Pass,
     ledger: Ledger,
-    healths: Mapping[ObjectRef, Health],
-    evidence: Evidence,
+    judged: Judged,
     *,
     broken: Collection[str],
     only: str = "",
@@ -57,12 +55,11 @@ def reset_services(
     # What is paused is owed a reset, too, for when it is resumed.
     owed = {*resettable, *(name for name in run.paused if name in records and records[name].via != "none")}
     looked_at = {name: each for name, each in records.items() if each.keep_alive and only in {"", name}}
-    seeing = {name for name in looked_at if {name, *find_dependents(name, records)} & owed}
-    waiting, seen = look_behind(looked_at, healths, evidence, broken=broken, seeing=seeing)
-    resets = _Resets(run, ledger, evidence, alone=bool(only))
-    resets.begin(
-        waiting, [name for name in waiting if name in resettable], note_rollouts(ledger, records, seen, owed)
-    )
+    seeing = owed | find_dependencies(owed, records)
+    waiting, seen = look_behind(looked_at, judged, broken=broken, seeing=seeing)
+    noted = note_rollouts(ledger, records, seen, owed)
+    resets = _Resets(run, ledger, judged.evidence.live, alone=bool(only))
+    resets.begin(waiting, [name for name in waiting if name in resettable], noted)
     while order.is_active():
         wave = order.get_ready()
         resets.settle(wave)
@@ -82,11 +79,11 @@ class _Resets:
     What changes in the ledger is gathered in `_entries`, and written before resets and after them.
     """
 
-    def __init__(self, run: Pass, ledger: Ledger, evidence: Evidence, *, alone: bool) -> None:
+    def __init__(self, run: Pass, ledger: Ledger, live: Mapping[ObjectRef, Body], *, alone: bool) -> None:
         self.verdicts: dict[str, ServiceVerdict] = {}
         self._run = run
         self._records = run.tree.records
-        self._live = evidence.live
+        self._live = live
         self._alone = alone
         self._ledger = ledger
         self._entries = dict(ledger.entries)
@@ -144,7 +141,7 @@ class _Resets:
         last = Report(
             revision=self._run.revision,
             warnings=tuple(self._warnings),
-            errors=(f"the ledger could not be kept: {self._unwritten}",) if self._unwritten else (),
+            errors=(self._unwritten,) if self._unwritten else (),
         )
         self._run.doors.tell(last)
         return replace(last, services=tuple(self.verdicts[name] for name in sorted(self.verdicts)))
@@ -156,9 +153,7 @@ class _Resets:
             decided = self._decide_restart(record, entry)
         else:
             decided = self._decide_reset(record, entry)
-        if not isinstance(decided, str):
-            return decided
-        if self._alone:
+        if self._alone or not isinstance(decided, str):
             return decided
         # What git says now was not tried yet.
         if (digest := self._configs.digest_change(record)) and digest != entry.tried:
@@ -224,9 +219,8 @@ class _Resets:
                 entry, outcome=Outcome.PENDING, reason=reason, at=at, due=due, tried=tried
             )
         if not self._write():
-            reason = f"the ledger could not be kept: {self._unwritten}"
             self._entries = dict(self._ledger.entries)
-            return {name: self._fail(name, reason) for name in pending}
+            return {name: self._fail(name, self._unwritten) for name in pending}
         self._reset |= pending.keys()
         restarts = [name for name in pending if self._records[name].via == "rollout"]
         calls = [name for name in pending if name not in restarts]
@@ -244,11 +238,7 @@ class _Resets:
                 self._count_failure(name, made[name].reason)
         for name in restarts:
             made[name] = self._restart(self._records[name])
-        if not self._write():
-            return {
-                name: self._fail(name, f"the ledger could not be kept: {self._unwritten}") for name in pending
-            }
-        return made
+        return made if self._write() else {name: self._fail(name, self._unwritten) for name in pending}
 
     def _restart(self, record: ServiceRecord) -> ServiceVerdict:
         if refusal := restart_workloads(self._run, record, self._find(record.name).at, self._live):
@@ -268,7 +258,7 @@ class _Resets:
         self._entries[name] = replace(entry, outcome=Outcome.FAILED, reason=reason, failures=entry.failures + 1)
 
     def _find(self, name: str) -> LedgerEntry:
-        return Ledger(entries=self._entries).find(name)
+        return self._entries.get(name, NEW)
 
     def _write(self) -> bool:
         """Write the ledger if it changed; False where it could not be."""
@@ -276,7 +266,7 @@ class _Resets:
             try:
                 self._ledger = write_ledger(self._run, replace(self._ledger, entries={**self._entries}))
             except ClusterError as error:
-                self._unwritten = str(error)
+                self._unwritten = f"the ledger could not be kept: {error}"
                 return False
         self._unwritten = ""
         return True

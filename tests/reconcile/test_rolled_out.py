@@ -82,7 +82,7 @@ def test_dependents_are_found_at_any_distance() -> None:
     above = {"b": ("a",), "c": ("a",), "d": ("b", "c"), "e": ("d",), "x": ()}
     records = {name: make_record(name, depends_on=needs) for name, needs in above.items()}
     assert sorted(find_dependents("a", records)) == ["b", "c", "d", "e"]
-    assert find_dependents("x", records) == []
+    assert find_dependents("x", records) == set()
 
 
 def test_a_rollout_that_is_not_finished_resets_nothing(world: World) -> None:
