@@ -1,6 +1,6 @@
 """`jsorc reset`, `jsorc pause`, `jsorc resume`: what a person does beside the passes."""
 
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -115,27 +115,17 @@ def resume(root: "Path", *, service: str, environment: str, kubeconfig: str | No
 def _open_pass(root: "Path", environment: str, kubeconfig: str | None, context: str | None) -> "Iterator[Pass]":
     """A pass over HEAD's tree, with all doors open."""
     from jsorc_gitops.adapters.git import Repository
-    from jsorc_gitops.adapters.lease import Lease
-    from jsorc_gitops.cli.passes import Clock, open_cluster, open_jaseci
+    from jsorc_gitops.cli.doors import open_doors
     from jsorc_gitops.cli.reading import read_tree
     from jsorc_gitops.cli.terminal import Progress
     from jsorc_gitops.reconcile.inventory import compute_applyset_id
-    from jsorc_gitops.reconcile.ports import Doors, Options, Pass
+    from jsorc_gitops.reconcile.ports import Options, Pass
 
-    repository, progress = Repository(root), Progress()
+    repository = Repository(root)
     revision = repository.get_head()
     tree, _ = read_tree(repository, revision, root=root, environment=environment)
-    home = tree.settings.namespace
-    with ExitStack() as stack:
-        stack.callback(progress.clear)
-        cluster = stack.enter_context(open_cluster(kubeconfig, context))
-        doors = Doors(
-            cluster=cluster,
-            history=repository,
-            lease=Lease(cluster, tree=tree.name, namespace=home, waiting=progress.wait),
-            clock=Clock(cluster),
-            jaseci=stack.enter_context(open_jaseci(tree.settings, root)),
-            waiting=progress.wait,
-        )
-        part_of = compute_applyset_id(tree.name, home)
+    part_of = compute_applyset_id(tree.name, tree.settings.namespace)
+    with open_doors(
+        tree, repository, root=root, kubeconfig=kubeconfig, context=context, progress=Progress()
+    ) as doors:
         yield Pass(tree=tree, revision=revision, doors=doors, options=Options(), part_of=part_of)

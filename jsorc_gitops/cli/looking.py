@@ -3,7 +3,6 @@
 import gc
 import json
 import sys
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,10 +34,8 @@ class Invocation:
 def look(invocation: Invocation) -> "TreeStatus":
     """How the fleet of HEAD is now. Raises JsorcError."""
     from jsorc_gitops.adapters.git import Repository
-    from jsorc_gitops.adapters.lease import Lease
-    from jsorc_gitops.cli.passes import Clock, open_cluster, open_jaseci
+    from jsorc_gitops.cli.doors import open_doors
     from jsorc_gitops.cli.reading import read_tree
-    from jsorc_gitops.reconcile.ports import Doors
     from jsorc_gitops.reconcile.status import read_status
 
     # As for a pass: what is read lives to the end.
@@ -46,23 +43,17 @@ def look(invocation: Invocation) -> "TreeStatus":
     repository = Repository(invocation.root)
     revision = repository.get_head()
     tree, _ = read_tree(repository, revision, root=invocation.root, environment=invocation.environment)
-    settings, progress = tree.settings, Progress()
-    with ExitStack() as stack:
-        stack.callback(progress.clear)
-        cluster = stack.enter_context(
-            open_cluster(invocation.kubeconfig, invocation.context, read_only=True, progress=progress.tell)
-        )
-        jaseci = None
-        if invocation.jaseci:
-            jaseci = stack.enter_context(open_jaseci(settings, invocation.root, seconds=JASECI_SECONDS))
-        doors = Doors(
-            cluster=cluster,
-            history=repository,
-            lease=Lease(cluster, tree=tree.name, namespace=settings.namespace),
-            clock=Clock(cluster),
-            jaseci=jaseci,
-            waiting=progress.wait,
-        )
+    with open_doors(
+        tree,
+        repository,
+        root=invocation.root,
+        kubeconfig=invocation.kubeconfig,
+        context=invocation.context,
+        progress=Progress(),
+        read_only=True,
+        asks_jaseci=invocation.jaseci,
+        seconds=JASECI_SECONDS,
+    ) as doors:
         return read_status(
             tree, revision, doors, count_apart=repository.count_apart, services=invocation.services
         )

@@ -1,11 +1,9 @@
 """One pass of `jsorc reconcile`, or one every `interval` seconds; imported where it runs, not for --help."""
 
 import gc
-import os
 import signal
 import threading
 import time
-from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,21 +13,16 @@ import click
 
 from jsorc_gitops import __version__
 from jsorc_gitops.cli import EXIT_BUG
+from jsorc_gitops.cli.doors import open_doors
 from jsorc_gitops.cli.modes import EXIT_DIFFERENCES
 from jsorc_gitops.cli.rendering import find_cache
 from jsorc_gitops.cli.telling import Teller, make_teller
 from jsorc_gitops.cli.terminal import Progress, clean_text
-from jsorc_gitops.errors import JsorcError, SettingsError
+from jsorc_gitops.errors import JsorcError
 from jsorc_gitops.reconcile.report import Ending, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from jsorc_gitops.adapters.cluster import Cluster
     from jsorc_gitops.adapters.git import Repository
-    from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
-    from jsorc_gitops.model.jaseci import Credentials
-    from jsorc_gitops.model.settings import JaseciSettings, Settings
     from jsorc_gitops.model.tree import Tree
     from jsorc_gitops.reconcile.ports import Options
 
@@ -47,22 +40,6 @@ class Invocation:
     output: str
     exit_code: bool  # of a dry run: 6 where something differs
     metrics: str | None = None
-
-
-class Clock:
-    """The API server's time of day, since what it stamped is measured by it; this machine's until it is known."""
-
-    def __init__(self, cluster: "Cluster") -> None:
-        self._cluster = cluster
-
-    def now(self) -> datetime:
-        return self._cluster.time or datetime.now(UTC)
-
-    def monotonic(self) -> float:
-        return time.monotonic()
-
-    def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)
 
 
 def loop_passes(invocation: Invocation) -> int:
@@ -172,9 +149,7 @@ def _reconcile(
     invocation: Invocation, repository: "Repository", tree: "Tree", revision: str, teller: Teller
 ) -> Report:
     from jsorc_gitops.adapters.files import read_mask_key
-    from jsorc_gitops.adapters.lease import Lease
     from jsorc_gitops.reconcile import converge
-    from jsorc_gitops.reconcile.ports import Doors
 
     options, settings, progress = invocation.options, tree.settings, Progress()
     if options.dry_run:
@@ -187,96 +162,21 @@ def _reconcile(
 
     known = Report(revision=revision, tree=tree.name, dry_run=options.dry_run)
     tell(known)
-    with ExitStack() as stack:
-        stack.callback(progress.clear)
-        cluster = stack.enter_context(
-            open_cluster(
-                invocation.kubeconfig,
-                invocation.context,
-                read_only=options.dry_run,
-                progress=progress.tell,
-            )
-        )
-        jaseci = None if options.dry_run else stack.enter_context(open_jaseci(settings, invocation.root))
-        doors = Doors(
-            cluster=cluster,
-            history=repository,
-            lease=Lease(cluster, tree=tree.name, namespace=settings.namespace, waiting=progress.wait),
-            clock=Clock(cluster),
-            jaseci=jaseci,
-            waiting=progress.wait,
-            tell=tell,
-        )
+    with open_doors(
+        tree,
+        repository,
+        root=invocation.root,
+        kubeconfig=invocation.kubeconfig,
+        context=invocation.context,
+        progress=progress,
+        read_only=options.dry_run,
+        asks_jaseci=not options.dry_run,
+    ) as opened:
+        doors = replace(opened, tell=tell)
         try:
             return converge.reconcile(tree, revision, doors, options)
         except JsorcError:
-            asked = jaseci.requests if jaseci else 0
+            asked = doors.jaseci.requests if doors.jaseci else 0
+            cluster = doors.cluster
             tell(replace(known, server=cluster.server, requests=cluster.requests, jaseci_requests=asked))
             raise
-
-
-@contextmanager
-def open_cluster(
-    kubeconfig: str | None,
-    context: str | None,
-    *,
-    read_only: bool = False,
-    progress: "Callable[[str, int, int], None]" = lambda *_: None,
-) -> "Iterator[Cluster]":
-    """A connection to the cluster that kubectl would take, closed at the end."""
-    from jsorc_gitops.adapters.lean import import_kubernetes
-
-    import_kubernetes()
-    from jsorc_gitops.adapters.cluster import Cluster
-    from jsorc_gitops.reconcile.ownership import FIELD_MANAGER
-
-    cluster = Cluster(
-        field_manager=FIELD_MANAGER,
-        kubeconfig=Path(kubeconfig) if kubeconfig else None,
-        context=context,
-        read_only=read_only,
-        progress=progress,
-    )
-    with closing(cluster):
-        yield cluster
-
-
-@contextmanager
-def open_jaseci(
-    settings: "Settings", root: Path, *, seconds: float = 0.0
-) -> "Iterator[Jaseci | BrokenJaseci | None]":
-    """Jaseci, None where there is none; one that knows nothing where its credentials cannot be used.
-
-    `seconds` is how long a call may take, 0 for as long as a pass allows.
-    """
-    from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
-    from jsorc_gitops.adapters.jaseci_wire import SECONDS
-
-    if (where := settings.jaseci) is None:
-        yield None
-        return
-    try:
-        credentials = _read_credentials(where, where.locate(settings.namespace), root)
-    except SettingsError as error:
-        yield BrokenJaseci(str(error))
-        return
-    jaseci = Jaseci(where.url, credentials, port=where.port, seconds=seconds or SECONDS)
-    try:
-        yield jaseci
-    finally:
-        jaseci.close()
-        if jaseci.leftover:
-            click.echo(f"warning: {jaseci.leftover}", err=True)
-
-
-def _read_credentials(settings: "JaseciSettings", url: str, root: Path) -> "Credentials":
-    from jsorc_gitops.adapters.files import read_secret_file
-    from jsorc_gitops.model.jaseci import parse_credentials
-
-    name = settings.credentials.name
-    if settings.credentials.kind == "file":
-        return parse_credentials(read_secret_file(root / name), source=name, url=url)
-    text = os.environ.get(name)
-    if not text:
-        raise SettingsError(f"jaseci.credentials: the variable {name} is not set")
-    return parse_credentials(text, source=f"${name}", url=url)

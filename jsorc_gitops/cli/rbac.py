@@ -38,7 +38,7 @@ def rbac(
         raise click.UsageError(f"--service-account: {service_account!r} is neither NAME nor NAMESPACE/NAME")
     namespace, _, account = service_account.rpartition("/")
     from jsorc_gitops.adapters.git import Repository
-    from jsorc_gitops.cli.passes import open_cluster
+    from jsorc_gitops.cli.doors import open_cluster
     from jsorc_gitops.cli.reading import read_tree
     from jsorc_gitops.model.yaml import format_documents
     from jsorc_gitops.reconcile.rbac import compute_rules, make_roles

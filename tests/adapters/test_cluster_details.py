@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from jsorc_gitops.adapters.cluster import LOG_BYTES, LOG_LINES, Cluster
-from jsorc_gitops.cli.passes import Clock
+from jsorc_gitops.cli.doors import Clock
 from jsorc_gitops.errors import ClusterError
 from tests.adapters.sending import connect, refused
 from tests.controlplane.kubelet import serve_logs
