@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from jsorc_gitops.model.fields import find_near
 from jsorc_gitops.model.jaseci import Answer, ServiceState
+from jsorc_gitops.model.scrubbing import HIDDEN_EQUALS, HIDDEN_NAMES, HIDDEN_VALUE
 
 _STATES = {
     "RUNNING": ServiceState.RUNNING,
@@ -26,11 +27,7 @@ _LENGTH = 300
 
 _USER_INFO = re.compile(r"(://)[^\s'\"]*@")
 _SCHEME = re.compile(r"\b(basic|bearer|token)\s+[\w+/=.~-]{8,}", re.IGNORECASE)
-_ASSIGNED = re.compile(
-    r"(passw(?:or)?d|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|authorization)"
-    r"(['\"]?\s*[:=]\s*)('[^']*'|\"[^\"]*\"|[^\s,;}&]+)",
-    re.IGNORECASE,
-)
+_ASSIGNED = re.compile(rf"({HIDDEN_NAMES}|authorization)({HIDDEN_EQUALS})({HIDDEN_VALUE})", re.IGNORECASE)
 _KEY = re.compile(r"pass|pwd|secret|token|key|auth|cred", re.IGNORECASE)
 _PASSWORD = re.compile(r"://[^\s:]*:(\S+)@")
 _URL_SAFE = str.maketrans("+/", "-_")

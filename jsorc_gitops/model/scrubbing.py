@@ -18,12 +18,15 @@ from jsorc_gitops.model.objects import Manifest
 MASK = "[masked]"
 SHORTEST = 8  # what is shorter stands in any text by accident: true, admin, 8080
 
+# What programs call a secret, and how they write what it is: password=…, DB_PASSWORD: …, "secret": "…".
+HIDDEN_NAMES = r"passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|secret|private)[_-]?key"
+HIDDEN_EQUALS = r"['\"]?\s*[:=]\s*"
+HIDDEN_VALUE = r"'[^']*'|\"[^\"]*\"|[^\s,;}&]+"
+
 _CREDENTIALS = re.compile(
     r"(?P<before>\b(?:bearer|token|basic|apikey)[ :=]+[\"']?)[\w~+/.=-]{16,}"
     r"|(?P<url>://[^\s/:@]*:)[^\s'\"]+(?=@)"
-    # password=…, DB_PASSWORD: …, "secret": "…"
-    r"|(?P<key>(?:passw(?:or)?d|passphrase|pwd|secret|token|(?:api|access|secret|private)[_-]?key)['\"]?\s*[:=]\s*)"
-    r"(?:'[^']*'|\"[^\"]*\"|[^\s,;}&]+)"
+    rf"|(?P<key>(?:{HIDDEN_NAMES}){HIDDEN_EQUALS})(?:{HIDDEN_VALUE})"
     r"|\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*",
     re.IGNORECASE,
 )

@@ -66,13 +66,14 @@ def check_config(service: str, config: Mapping[str, Any], *, allowed: bool) -> N
 
 def _find_secrets(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, Mapping):
-        if "valueFrom" in value and not find_secret_ref(value):
+        if find_secret_ref(value):
+            return
+        if "valueFrom" in value:
             raise DefinitionError(
                 f"{path}: a reference is valueFrom: {{secretKeyRef: {{name: …, key: …}}}}, with just these keys"
             )
-        if not find_secret_ref(value):
-            for key, each in value.items():
-                yield from _find_secrets(each, f"{path}.{key}")
+        for key, each in value.items():
+            yield from _find_secrets(each, f"{path}.{key}")
     elif isinstance(value, list):
         for index, each in enumerate(value):
             yield from _find_secrets(each, f"{path}[{index}]")
