@@ -118,14 +118,12 @@ def _open_pass(root: "Path", environment: str, kubeconfig: str | None, context: 
     from jsorc_gitops.cli.doors import open_doors
     from jsorc_gitops.cli.reading import read_tree
     from jsorc_gitops.cli.terminal import Progress
-    from jsorc_gitops.reconcile.inventory import compute_applyset_id
     from jsorc_gitops.reconcile.ports import Options, Pass
 
     repository = Repository(root)
     revision = repository.get_head()
     tree, _ = read_tree(repository, revision, root=root, environment=environment)
-    part_of = compute_applyset_id(tree.name, tree.settings.namespace)
     with open_doors(
         tree, repository, root=root, kubeconfig=kubeconfig, context=context, progress=Progress()
     ) as doors:
-        yield Pass(tree=tree, revision=revision, doors=doors, options=Options(), part_of=part_of)
+        yield Pass(tree=tree, revision=revision, doors=doors, options=Options())

@@ -16,7 +16,7 @@ from jsorc_gitops.reconcile.guards import (
     find_former_homes,
     is_foreign_namespace,
 )
-from jsorc_gitops.reconcile.inventory import Entry, State, compute_applyset_id
+from jsorc_gitops.reconcile.inventory import Entry, State
 from jsorc_gitops.reconcile.judge import Judged, judge_health
 from jsorc_gitops.reconcile.ledger import Ledger
 from jsorc_gitops.reconcile.memory import read_memory, write_pending, write_settled
@@ -61,8 +61,7 @@ def reconcile(tree: Tree, revision: str, doors: Doors, options: Options) -> Repo
         report = Report(revision=revision, tree=tree.name, dry_run=options.dry_run, warnings=(warning,))
         doors.tell(report)
         return report
-    part_of = compute_applyset_id(tree.name, tree.settings.namespace)
-    run = Pass(tree=tree, revision=revision, doors=doors, options=options, part_of=part_of)
+    run = Pass(tree=tree, revision=revision, doors=doors, options=options)
     doors.cluster.read_discovery()
     check_cluster(run)
     report = _preview(run) if options.dry_run else _hold_and_converge(run)

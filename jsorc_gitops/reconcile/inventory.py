@@ -14,6 +14,7 @@ import json
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from jsorc_gitops.errors import FormatError
@@ -76,6 +77,7 @@ def state_name(tree: str) -> str:
     return f"jsorc.state.{tree}"
 
 
+@cache
 def compute_applyset_id(tree: str, namespace: str) -> str:
     """The value of the part-of label of every member."""
     parent = f"{state_name(tree)}.{namespace}.ConfigMap."

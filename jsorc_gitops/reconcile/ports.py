@@ -10,6 +10,7 @@ from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.jaseci import Answer, Target
 from jsorc_gitops.model.objects import ApplyRequest, Body, DeleteRequest, ObjectRef
 from jsorc_gitops.model.tree import Tree
+from jsorc_gitops.reconcile.inventory import compute_applyset_id
 from jsorc_gitops.reconcile.ledger import Pause
 from jsorc_gitops.reconcile.report import Report
 
@@ -134,8 +135,12 @@ class Pass:
     revision: str
     doors: Doors = field(repr=False)
     options: Options
-    part_of: str  # the ApplySet that the tree's objects are members of
     paused: Mapping[str, Pause] = field(default_factory=dict)  # services
+
+    @property
+    def part_of(self) -> str:
+        """The ApplySet that the tree's objects are members of."""
+        return compute_applyset_id(self.tree.name, self.namespace)
 
     @property
     def namespace(self) -> str:

@@ -13,7 +13,7 @@ from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.configs import Configs
 from jsorc_gitops.reconcile.guards import check_cluster, is_foreign_namespace
 from jsorc_gitops.reconcile.health import Health, Status
-from jsorc_gitops.reconcile.inventory import State, compute_applyset_id, state_name
+from jsorc_gitops.reconcile.inventory import State, state_name
 from jsorc_gitops.reconcile.judge import judge_health
 from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Pause, ledger_name, parse_ledger
 from jsorc_gitops.reconcile.observe import Observation, observe_tree, select_manifests
@@ -115,8 +115,7 @@ def read_status(
     a newer jsorc or broken, RefusedError for another cluster than the pinned one, JsorcError for an unknown
     service.
     """
-    part_of = compute_applyset_id(tree.name, tree.settings.namespace)
-    run = Pass(tree=tree, revision=revision, doors=doors, options=Options(), part_of=part_of)
+    run = Pass(tree=tree, revision=revision, doors=doors, options=Options())
     run.cluster.read_discovery()
     check_cluster(run)
     now = doors.clock.now()

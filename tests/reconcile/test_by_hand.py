@@ -136,7 +136,6 @@ def test_without_a_jaseci_nothing_of_it_can_be_reset(world: World) -> None:
         revision="c1",
         doors=world.doors(jaseci=False),
         options=world.make_pass(TREE).options,
-        part_of="x",
     )
     with pytest.raises(JsorcError, match=r"jsorc\.yaml names no Jaseci"):
         reset_by_hand(run, "redis")

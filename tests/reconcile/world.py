@@ -13,7 +13,7 @@ from jsorc_gitops.reconcile.inventory import State, find_parts, parse_state, sta
 from jsorc_gitops.reconcile.ledger import Ledger, ledger_name, parse_ledger
 from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.report import Report
-from tests.reconcile.builders import HOME, PART_OF, make_body, make_ref
+from tests.reconcile.builders import HOME, make_body, make_ref
 from tests.reconcile.fakes import FakeCluster
 from tests.reconcile.hooks import Hooks, Killed
 
@@ -224,9 +224,7 @@ class World:
 
     def make_pass(self, tree: Tree, revision: str = "c1", options: Options | None = None) -> Pass:
         """What the rooms of reconcile are handed, for tests of one of them."""
-        return Pass(
-            tree=tree, revision=revision, doors=self.doors(), options=options or Options(), part_of=PART_OF
-        )
+        return Pass(tree=tree, revision=revision, doors=self.doors(), options=options or Options())
 
     def kill_at(self, number: int, *, done: bool) -> None:
         """End the next pass at its n-th write from now (from 0), once it is `done` or before it is."""
