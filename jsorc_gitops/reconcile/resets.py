@@ -139,22 +139,23 @@ def _find_cause(entry: LedgerEntry, workloads: Watched) -> str:
     return ""
 
 
-def find_next(entry: LedgerEntry, *, interval: float) -> datetime | None:
+def find_next(entry: LedgerEntry, *, interval: float, now: datetime) -> datetime | None:
     """Before when a service is not reset again, since too many resets in a row failed; None for at once."""
     if entry.failures < PATIENT_FROM:
         return None
     # Doubled more often than that it is an hour anyway.
     seconds = min(interval * 2 ** min(entry.failures, 32), LONGEST.total_seconds())
-    return datetime.fromisoformat(entry.at) + timedelta(seconds=seconds)
+    until = datetime.fromisoformat(entry.at) + timedelta(seconds=seconds)
+    # A time that lies further away than the longest pause was written by a clock that went wrong.
+    return until if now < until <= now + LONGEST else None
 
 
 def check_backoff(
     record: ServiceRecord, entry: LedgerEntry, *, was: str, interval: float, now: datetime
 ) -> ServiceVerdict | None:
     """Why a service that is to be reset is not reset yet: the last resets failed."""
-    until = find_next(entry, interval=interval)
-    # A time that lies further away than the longest pause was written by a clock that went wrong.
-    if until is None or not now < until <= now + LONGEST:
+    until = find_next(entry, interval=interval, now=now)
+    if until is None:
         return None
     reason = f"{was}; {entry.failures} resets in a row failed, the next is not before {until:%H:%M:%S} UTC"
     reason += f" (jsorc reset {record.name} does it now)"

@@ -21,7 +21,7 @@ from jsorc_gitops.reconcile.plan import plan_object
 from jsorc_gitops.reconcile.plan_prune import plan_removal
 from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.processes import Processes
-from jsorc_gitops.reconcile.resets import LONGEST, find_next
+from jsorc_gitops.reconcile.resets import find_next
 from jsorc_gitops.reconcile.status_lease import LEASE_API, LeaseStatus, judge_lease, lease_ref
 from jsorc_gitops.reconcile.status_objects import ObjectStatus, Standing, judge_removal, judge_step
 from jsorc_gitops.reconcile.storage import finish_state
@@ -230,7 +230,6 @@ def _judge_services(
     made = []
     for name in sorted(grouped):
         record, entry = run.tree.records.get(name), ledger.find(name)
-        until = find_next(entry, interval=interval)
         made.append(
             ServiceStatus(
                 name=name,
@@ -240,7 +239,7 @@ def _judge_services(
                 pause=entry.pause if entry.is_paused(now) else None,
                 answer=answers.get(name),
                 reset=entry,
-                next_reset=until if until and now < until <= now + LONGEST else None,
+                next_reset=find_next(entry, interval=interval, now=now),
                 objects=tuple(sorted(grouped[name], key=lambda each: each.ref)),
             )
         )

@@ -268,7 +268,7 @@ def test_how_long_a_pause_is(failures: int, interval: float, pause: float | None
     entry = LedgerEntry(outcome=Outcome.FAILED, at="2026-11-23T12:00:00+00:00", failures=failures)
     begun = datetime.fromisoformat(entry.at)
     expected = None if pause is None else begun + timedelta(seconds=pause)
-    assert find_next(entry, interval=interval) == expected
+    assert find_next(entry, interval=interval, now=begun) == expected
 
 
 def test_a_clock_that_went_back_holds_up_nothing_for_longer_than_an_hour(world: World) -> None:
