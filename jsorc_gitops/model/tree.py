@@ -14,6 +14,7 @@ from jsorc_gitops.model.digests import hash_value
 from jsorc_gitops.model.kept import ParsedFile
 from jsorc_gitops.model.layout import record_name, settings_name
 from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Manifest, ObjectRef, parse_manifest
+from jsorc_gitops.model.policy import DEFAULT, ApplyPolicy
 from jsorc_gitops.model.services import ServiceRecord, format_record, parse_record
 from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, format_settings, parse_settings
 from jsorc_gitops.model.yaml import format_yaml, parse_documents
@@ -34,6 +35,10 @@ class Tree:
     settings: Settings
     records: Mapping[str, ServiceRecord]
     manifests: Mapping[ObjectRef, Manifest] = field(repr=False)
+
+    def find_policy(self, service: str) -> ApplyPolicy:
+        """What a service allows; what belongs to the tree alone ("") allows what is allowed by default."""
+        return self.records[service].policy if service else DEFAULT
 
 
 def make_settings_manifest(settings: Settings, tree: str) -> Manifest:

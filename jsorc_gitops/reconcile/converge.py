@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, Manifest, ObjectRef
-from jsorc_gitops.model.policy import DEFAULT
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.applier import apply_steps
 from jsorc_gitops.reconcile.audit import audit_steps, is_due
@@ -204,7 +203,7 @@ def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observ
             observed.live.get(each.ref),
             _find_entry(run, state, each.ref),
             part_of=run.part_of,
-            policy=run.tree.records[each.service].policy if each.service else DEFAULT,
+            policy=run.tree.find_policy(each.service),
             adopt=run.options.adopt,
             keeper=observed.keepers.get(each.ref, ""),
         )

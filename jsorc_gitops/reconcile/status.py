@@ -7,7 +7,6 @@ from datetime import datetime
 from jsorc_gitops.errors import ClusterError, JsorcError
 from jsorc_gitops.model.jaseci import Answer, ServiceState
 from jsorc_gitops.model.objects import Body, Manifest, ObjectRef
-from jsorc_gitops.model.policy import DEFAULT
 from jsorc_gitops.model.services import Way
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.configs import Configs
@@ -202,7 +201,7 @@ def _judge_object(
         observed.live.get(ref),
         state.entries.get(ref),
         part_of=run.part_of,
-        policy=run.tree.records[service].policy if service else DEFAULT,
+        policy=run.tree.find_policy(service),
         keeper=observed.keepers.get(ref, ""),
     )
     return judge_step(step, health)
