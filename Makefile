@@ -10,8 +10,9 @@ INSTALLED := $(VENV)/.installed
 demo: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.demo
 
+# Half of the time a test waits for a server: two at a time take little more than half as long.
 test: lint
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 test-fast: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -q -m "not real and not slow"

@@ -1,33 +1,15 @@
-"""docs/jsorc-parity.md: all rows are there, and every test that they name exists and has passed in this run."""
+"""docs/jsorc-parity.md: all rows are there, and every test that they name exists and is never skipped."""
 
 import ast
-import re
+import os
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
-import pytest
-
-from tests.conftest import PASSED
+from tests.parity import list_named, read_rows
 
 ROOT = Path(__file__).parents[1]
-# A row begins with its number in a heading; the tests that show it stand in it as `file::test`, below tests/.
-ROW = re.compile(r"^### (?P<number>\S+): .*\n(?P<text>(?:(?!##).*\n)*)", re.MULTILINE)
-TEST = re.compile(r"`(\S+::\S+)`")
-# What leaves out a part of the tests, when pytest is told no files.
-CHOICES = ("keyword", "markexpr", "deselect", "ignore", "ignore_glob", "lf", "stepwise")
-
-
-def read_rows() -> list[tuple[str, list[str]]]:
-    """(number, node ids without parameters) of each row of the page, in its order."""
-    page = (ROOT / "docs/jsorc-parity.md").read_text()
-    return [
-        (row["number"], [f"tests/{name}" for name in TEST.findall(row["text"])]) for row in ROW.finditer(page)
-    ]
-
-
-def find_rows(tests: set[str]) -> list[str]:
-    """Where the page names these."""
-    return [f"{number}: {test}" for number, named in read_rows() for test in named if test in tests]
 
 
 @cache
@@ -51,22 +33,34 @@ def test_rows() -> None:
 
 def test_named_tests_exist() -> None:
     """Whatever is run, so that who renames a test hears of it at once."""
-    named = {test for _, tests in read_rows() for test in tests}
+    missing = [
+        f"{number}: {test}"
+        for number, named in read_rows()
+        for test in named
+        if test not in list_tests(test.partition("::")[0])
+    ]
+    assert missing == []
 
-    assert find_rows({test for test in named if test not in list_tests(test.partition("::")[0])}) == []
 
-
-def test_named_tests_have_passed(request: pytest.FixtureRequest) -> None:
-    """Where all tests are run, all of them; else those that are among the chosen. Skipped is not passed."""
-    config = request.config
-    passed: dict[str, bool] = {}
-    for item in request.session.items:
-        name = item.nodeid.partition("[")[0]
-        passed[name] = passed.get(name, True) and item.stash.get(PASSED, False)
-    all_are_run = config.args_source is config.ArgsSource.TESTPATHS and not any(
-        config.getoption(choice, default=None) for choice in CHOICES
+def test_a_named_test_is_not_skipped(tmp_path: Path) -> None:
+    """The run fails where a test that proves a row is skipped, as it does where it fails."""
+    (tmp_path / "skipper.py").write_text(
+        "import pytest\n"
+        "def pytest_collection_modifyitems(items):\n"
+        "    for item in items: item.add_marker(pytest.mark.skip(reason='at will'))\n"
     )
 
-    named = {test for _, tests in read_rows() for test in tests}
+    def run(test: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "skipper", "-p", "no:cacheprovider", test]
+        paths = os.pathsep.join([str(tmp_path), *sys.path])
+        return subprocess.run(
+            command, cwd=ROOT, env=os.environ | {"PYTHONPATH": paths}, capture_output=True, text=True, check=False
+        )
 
-    assert find_rows({test for test in named if not passed.get(test, not all_are_run)}) == []
+    named = min(list_named())
+    done = run(named)
+
+    assert done.returncode == 1
+    assert "skipped, though jsorc-parity.md names it" in done.stdout
+    assert "at will" in done.stdout
+    assert run(f"{Path(__file__).relative_to(ROOT)}::{test_rows.__name__}").returncode == 0

@@ -20,7 +20,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Build before the first test, so that the minutes this takes count against no test's timeout."""
     if session.config.option.collectonly:
         return
-    if any("programs" in getattr(item, "fixturenames", ()) for item in session.items):
+    # The process that shares tests out among others has none itself.
+    shares_out = session.config.pluginmanager.has_plugin("dsession")
+    if shares_out or any("programs" in getattr(item, "fixturenames", ()) for item in session.items):
         # Tests without a control plane run all the same; for the others the fixture says what is missing.
         with contextlib.suppress(SetupError):
             ensure_programs()
