@@ -39,7 +39,7 @@ def check(root: Path, *options: str) -> Outcome:
     "found",
     [
         "datetime.datetime.now().isoformat()",
-        f"list({set(NAMES)})".replace("'", '"'),
+        f"list({{*{NAMES}}})",
         "os.listdir(here)",
         "glob.glob(here + '/*')",
         "time.strftime('%Z', time.localtime(0))",
