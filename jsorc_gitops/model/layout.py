@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
+from jsorc_gitops.model.kinds import OWN_GROUPS
 from jsorc_gitops.model.objects import Manifest, ObjectRef
 from jsorc_gitops.model.settings import DEFAULT_TREE
 from jsorc_gitops.model.yaml import format_documents, format_yaml
@@ -22,35 +23,6 @@ _FIRST_LINE = re.compile(rf"{_MARK} from (?P<origin>\S+), sha256 (?P<digest>[0-9
 _MARKED = re.compile(rf"(?:(?:#|<<<<<<< ).*\n){{0,5}}{_MARK}")
 # What a killed run leaves of a file it was about to put in place (adapters/files writes it).
 _SCRATCH = re.compile(r"(.*/)?\.[^/]+\.[0-9a-f]{8}\.tmp\Z")
-
-# Groups of Kubernetes itself that have no dot or end in .k8s.io; custom kinds under *.k8s.io exist
-# too (gateway.networking.k8s.io), so the names are listed.
-OWN_GROUPS = frozenset(
-    {
-        "",
-        "admissionregistration.k8s.io",
-        "apiextensions.k8s.io",
-        "apiregistration.k8s.io",
-        "apps",
-        "authentication.k8s.io",
-        "authorization.k8s.io",
-        "autoscaling",
-        "batch",
-        "certificates.k8s.io",
-        "coordination.k8s.io",
-        "discovery.k8s.io",
-        "events.k8s.io",
-        "flowcontrol.apiserver.k8s.io",
-        "networking.k8s.io",
-        "node.k8s.io",
-        "policy",
-        "rbac.authorization.k8s.io",
-        "resource.k8s.io",
-        "scheduling.k8s.io",
-        "storage.k8s.io",
-        "storagemigration.k8s.io",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,6 +69,7 @@ class BuiltDefinition:
 class ServiceRecord:
     """All that `jsorc reconcile` knows of a service. `workloads` are judged, `watch` decides on resets.
 
+    `others` are judged, too, where there is nothing but the record to tell what the service has.
     `config` is what Jaseci's own is compared with, and merged into that where `applies_config` says so.
     """
 
@@ -82,6 +83,7 @@ class ServiceRecord:
     watch: tuple[ObjectRef, ...]
     applies_config: bool = False
     policy: ApplyPolicy = field(default_factory=ApplyPolicy)
+    others: tuple[ObjectRef, ...] = ()
 
 
 def parse_definition(
@@ -173,6 +175,7 @@ def format_record(record: ServiceRecord) -> str:
         },
         "dependsOn": list(record.depends_on),
         "workloads": [_format_ref(ref) for ref in record.workloads],
+        **({"others": [_format_ref(ref) for ref in record.others]} if record.others else {}),
         **format_policy(record.policy),
     }
     return json.dumps(data, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
@@ -199,6 +202,7 @@ def parse_record(text: str, *, where: str) -> ServiceRecord:
             watch=tuple(ObjectRef(**ref) for ref in reset["watch"]),
             applies_config=reset.get("config") == "apply",
             policy=read_policy(data),
+            others=tuple(ObjectRef(**ref) for ref in data.get("others", ())),
         )
     except (ValueError, KeyError, TypeError) as error:
         raise FormatError(f"{where}: not a service record; render it again") from error

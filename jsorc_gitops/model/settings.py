@@ -26,10 +26,15 @@ _KEYS = (
     "namespaces",
     "keep_alive",
     "cluster",
+    "applier",
     "jaseci",
     "environments",
 )
-_ENVIRONMENT_KEYS = ("namespace", "namespaces", "keep_alive", "cluster")
+_ENVIRONMENT_KEYS = ("namespace", "namespaces", "keep_alive", "cluster", "applier")
+
+# Who applies a tree: jsorc itself, or what syncs rendered/ and has it judge and reset beside.
+Applier = Literal["jsorc", "flux", "argocd"]
+APPLIERS: tuple[Applier, ...] = ("jsorc", "flux", "argocd")
 
 # The tree of a repository without environments.
 DEFAULT_TREE = "default"
@@ -73,6 +78,7 @@ class Environment:
     namespaces: Mapping[str, str] = field(default_factory=dict)
     keep_alive: tuple[str, ...] | None = None
     cluster: str = ""
+    applier: Applier | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +96,7 @@ class Settings:
     namespaces: Mapping[str, str] = field(default_factory=dict)
     keep_alive: tuple[str, ...] | None = None
     cluster: str = ""
+    applier: Applier = "jsorc"
     jaseci: JaseciSettings | None = None
     environments: Mapping[str, Environment] = field(default_factory=dict)
 
@@ -107,6 +114,7 @@ class Settings:
             namespaces={**self.namespaces, **environment.namespaces},
             keep_alive=self.keep_alive if environment.keep_alive is None else environment.keep_alive,
             cluster=environment.cluster or self.cluster,
+            applier=environment.applier or self.applier,
             environments={},
         )
 
@@ -125,6 +133,7 @@ def parse_settings(text: str, *, source: str, services: Collection[str] | None =
         namespaces=_parse_namespaces(fields, services),
         keep_alive=_parse_keep_alive(fields, services),
         cluster=fields.text("cluster") if "cluster" in fields.mapping else "",
+        applier=_parse_applier(fields) or "jsorc",
         jaseci=_parse_jaseci(fields.below("jaseci")),
         environments=_parse_environments(fields.below("environments"), services),
     )
@@ -144,6 +153,8 @@ def format_settings(settings: Settings) -> dict[str, Any]:
         data["keep_alive"] = list(settings.keep_alive)
     if settings.cluster:
         data["cluster"] = settings.cluster
+    if settings.applier != "jsorc":
+        data["applier"] = settings.applier
     if settings.jaseci:
         reference = settings.jaseci.credentials
         where = ("url", "selector", "port", "namespace")
@@ -225,7 +236,18 @@ def _parse_environment(fields: Fields | None, services: Collection[str] | None) 
         namespaces=_parse_namespaces(fields, services),
         keep_alive=_parse_keep_alive(fields, services),
         cluster=fields.text("cluster") if "cluster" in fields.mapping else "",
+        applier=_parse_applier(fields),
     )
+
+
+def _parse_applier(fields: Fields) -> Applier | None:
+    if "applier" not in fields.mapping:
+        return None
+    word = fields.text("applier")
+    found = next((each for each in APPLIERS if each == word), None)
+    if found is None:
+        fields.fail(f"must be {', '.join(APPLIERS[:-1])} or {APPLIERS[-1]}, not {word!r}", "applier")
+    return found
 
 
 def _parse_jaseci(fields: Fields | None) -> JaseciSettings | None:

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.layout import OWN_GROUPS
+from jsorc_gitops.model.kinds import may_be_judged
 from jsorc_gitops.model.objects import Manifest, ObjectRef
 from jsorc_gitops.model.services import list_secret_refs
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.guards import is_needed_namespace
-from jsorc_gitops.reconcile.health import is_about_pods, is_judged, is_looked_into
+from jsorc_gitops.reconcile.health import is_about_pods, is_looked_into
 from jsorc_gitops.reconcile.replicas import find_service
 
 _RBAC = "rbac.authorization.k8s.io"
@@ -142,7 +142,7 @@ def _list_judging(ref: ObjectRef) -> Iterator[Rule]:
 
 def _is_waited_for(ref: ObjectRef) -> bool:
     """Whether it may be on its way, as far as its kind tells; those of others may have a status."""
-    return (is_judged(ref) or ref.group not in OWN_GROUPS) and ref.kind != "Namespace"
+    return may_be_judged(ref) and ref.kind != "Namespace"
 
 
 def _list_bindings(manifest: Manifest) -> Iterator[Rule]:

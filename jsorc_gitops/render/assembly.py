@@ -7,6 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 from typing import Protocol, TypeVar
 
 from jsorc_gitops.errors import DefinitionError
+from jsorc_gitops.model.kinds import may_be_judged
 from jsorc_gitops.model.objects import (
     KEEP_ANNOTATIONS,
     RESTARTED_AT,
@@ -244,7 +245,14 @@ def _make_record(
         watch=watch,
         applies_config=definition.applies_config,
         policy=definition.policy,
+        others=tuple(
+            sorted(ref for each in manifests if may_be_judged(ref := each.ref) and ref not in workloads)
+        ),
     )
+
+
+def _is_other(ref: ObjectRef) -> bool:
+    return may_be_judged(ref) and ref.group_kind not in WORKLOADS
 
 
 def _check_restarts(definition: ServiceDefinition, watched: Sequence[Manifest]) -> None:

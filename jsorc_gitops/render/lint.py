@@ -36,9 +36,9 @@ _SET_BY_SERVER = frozenset(
 
 def check_tree(
     services: Mapping[str, Sequence[Manifest]],
-    *,
     schemas: Schemas,
     plain_secrets: Collection[str],
+    *,
     flux: bool = False,
 ) -> list[Finding]:
     """All findings of one tree, by service, object and path; objects lie in their namespaces already.

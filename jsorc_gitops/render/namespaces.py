@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from jsorc_gitops.errors import DefinitionError
-from jsorc_gitops.model.layout import OWN_GROUPS
+from jsorc_gitops.model.kinds import OWN_GROUPS
 from jsorc_gitops.model.objects import CLUSTER_SCOPED, Manifest, ObjectRef
 from jsorc_gitops.model.settings import AS_WRITTEN, HOME
 from jsorc_gitops.render.collect import Collector

@@ -145,12 +145,13 @@ def _lint(
     from jsorc_gitops.render.lint import check_tree, check_trees
 
     known = Schemas(schemas())
+    own = {tree: settings.of_tree(tree) for tree in trees}
     findings = [
         finding
-        for each in trees.values()
-        for finding in check_tree(each.objects, schemas=known, plain_secrets=each.plain_secrets)
+        for tree, each in trees.items()
+        for finding in check_tree(each.objects, known, each.plain_secrets, flux=own[tree].applier == "flux")
     ]
-    clusters = {tree: settings.of_tree(tree).cluster for tree in trees}
+    clusters = {tree: each.cluster for tree, each in own.items()}
     findings += check_trees({tree: each.manifests for tree, each in trees.items()}, clusters=clusters)
     # What is wrong in a template is so in every environment.
     return tuple(dict.fromkeys(findings))

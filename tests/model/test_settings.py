@@ -76,7 +76,7 @@ def test_credentials_may_lie_in_a_file() -> None:
     [
         Settings(),
         FULL,
-        Settings(keep_alive=()),
+        Settings(keep_alive=(), applier="flux"),
         Settings(keep_alive=("y", "null"), namespace="n", interval=0.1),
         Settings(
             jaseci=JaseciSettings(url="https://j:1", credentials=CredentialsReference(kind="file", name="~/1e3"))
@@ -104,6 +104,15 @@ def test_keep_alive(keep_alive: tuple[str, ...] | None, kept: list[str]) -> None
     settings = Settings(keep_alive=keep_alive)
 
     assert [name for name in ("mail", "redis") if settings.keeps_alive(name)] == kept
+
+
+def test_an_environment_has_an_applier_of_its_own() -> None:
+    """Where it says none, it is the one of the repository; jsorc where that says none either."""
+    text = "applier: flux\nenvironments: {dev: {applier: jsorc}, prod: {}}\n"
+    settings = parse_settings(text, source="jsorc.yaml")
+
+    assert [settings.of_tree(each).applier for each in ("dev", "prod")] == ["jsorc", "flux"]
+    assert parse_settings("", source="jsorc.yaml").applier == "jsorc"
 
 
 def test_keep_alive_names_services_that_are_defined() -> None:
@@ -149,6 +158,11 @@ def test_keep_alive_without_any_definition() -> None:
         ("namespace: 5", "1: namespace: must be a text, not 5"),
         ("namespace: ''", "1: namespace: must not be empty"),
         ("namespace: A/b", "1: namespace: 'A/b' is no name of a namespace (lower-case letters, digits, '-')"),
+        ("applier: fluxcd", "1: applier: must be jsorc, flux or argocd, not 'fluxcd'"),
+        (
+            "environments: {dev: {applier: kapp}}",
+            "1: environments.dev.applier: must be jsorc, flux or argocd, not",
+        ),
         ("keep_alive: redis", "1: keep_alive: must be a list of texts, not 'redis'"),
         ("keep_alive:", "1: keep_alive: must be a list of texts, not None"),
         ("keep_alive: [5]", "1: keep_alive[0]: must be a text"),
@@ -156,7 +170,7 @@ def test_keep_alive_without_any_definition() -> None:
         ("quite: true", "1: quite: unknown key; did you mean quiet?"),
         (
             "port: 1",
-            "1: port: unknown key; known keys: cluster, enabled, environments, interval, jaseci",
+            "1: port: unknown key; known keys: applier, cluster, enabled, environments, interval, jaseci",
         ),
         ("- enabled", "1: must be a mapping of keys to values"),
         ("enabled: true\n---\nquiet: true", "3: settings are one document, this begins a second"),

@@ -13,9 +13,10 @@ import pytest
 import yaml
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.objects import parse_group
+from jsorc_gitops.model.kinds import JUDGED_KINDS
+from jsorc_gitops.model.objects import CLUSTER_SCOPED, ObjectRef, parse_group
 from jsorc_gitops.reconcile.evidence import LogRef
-from jsorc_gitops.reconcile.health import Evidence, Health, Status, compute_health, is_ready
+from jsorc_gitops.reconcile.health import Evidence, Health, Status, compute_health, is_judged, is_ready
 from jsorc_gitops.reconcile.observe import index_objects
 from tests.reconcile.builders import Body, make_deployment, make_live, make_pods, make_ref
 
@@ -157,3 +158,11 @@ def test_a_workload_in_trouble_says_what_would_tell_more() -> None:
 def test_a_pod_is_ready(metadata: Body, status: Body, ready: object) -> None:
     """By its condition, and only while it stays."""
     assert is_ready({"metadata": metadata, "status": status}) is ready
+
+
+def test_every_kind_with_a_status_has_its_rule() -> None:
+    """What records name as judged is what there are rules for; kinds of others are judged by their conditions."""
+    kinds = CLUSTER_SCOPED | JUDGED_KINDS | {("", "ConfigMap"), ("", "Secret"), ("batch", "JobSet")}
+
+    judged = {each for each in kinds if is_judged(ObjectRef(group=each[0], kind=each[1], namespace="", name="x"))}
+    assert judged == JUDGED_KINDS

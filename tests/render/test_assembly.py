@@ -6,7 +6,7 @@ import pytest
 
 from jsorc_gitops.errors import DefinitionError
 from jsorc_gitops.model.objects import ObjectRef
-from jsorc_gitops.model.services import ServiceRecord, parse_record
+from jsorc_gitops.model.services import ServiceRecord, format_record, parse_record
 from jsorc_gitops.model.settings import Settings
 from jsorc_gitops.model.yaml import parse_documents
 from jsorc_gitops.render import publish
@@ -120,7 +120,23 @@ def test_the_record_says_what_the_definition_says() -> None:
         depends_on=("mail",),
         workloads=workloads,
         watch=workloads,
+        others=(ObjectRef(group="batch", kind="Job", namespace="default", name="x"),),
     )
+
+
+def test_the_record_names_what_else_has_a_health() -> None:
+    """Objects that are no workloads and may have a status, those of kinds of others included; nothing else."""
+    texts = {
+        "service.yaml": "",
+        "a.yaml": make_object("Deployment", "a", version="apps/v1"),
+        "b.yaml": make_object("Service", "a"),
+        "c.yaml": make_object("ConfigMap", "a"),
+        "d.yaml": make_object("Queue", "a", version="example.com/v1"),
+    }
+    record = record_of("redis", render_bodies(make_service(texts)))
+
+    assert [(each.group, each.kind) for each in record.others] == [("", "Service"), ("example.com", "Queue")]
+    assert parse_record(format_record(record), where="record") == record
 
 
 def test_a_service_without_objects_has_a_record() -> None:

@@ -7,6 +7,7 @@ import pytest
 from jsorc_gitops.errors import JsorcError, SettingsError, TreeError
 from jsorc_gitops.model.layout import TreeDiff
 from jsorc_gitops.render import publish
+from jsorc_gitops.render.findings import FindingsError
 from jsorc_gitops.render.publish import Rendering
 from tests.render.builders import TOOLS, KilledError, MemoryFolder, make_object, make_redis, make_service
 
@@ -45,6 +46,17 @@ def test_nothing_changed_is_nothing_written(folder: MemoryFolder) -> None:
     rendering = render(folder, mail=True)
 
     assert (rendering.diff, rendering.changes, run(folder, mail=True)) == (NOTHING, (), [])
+
+
+def test_flux_decrypts_what_sops_has_encrypted(folder: MemoryFolder) -> None:
+    """A Secret of SOPS is rendered where Flux applies the tree, and refused where nobody would decrypt it."""
+    encrypted = "stringData: {password: 'ENC[AES256_GCM,data:x]'}\nsops: {mac: 'ENC[x]', version: 3.9.0}\n"
+    services = {"redis": make_service({"secret.yaml": make_object("Secret", "key") + encrypted})}
+
+    published = publish.render("applier: flux\n", services, folder.read_tree(), **TOOLS)
+    assert "ENC[AES256_GCM,data:x]" in published.files["redis/Secret.yaml"]
+    with pytest.raises(FindingsError, match="only Flux decrypts this"):
+        publish.render("applier: argocd\n", services, folder.read_tree(), **TOOLS)
 
 
 def test_rendering_alone_writes_nothing(folder: MemoryFolder) -> None:
