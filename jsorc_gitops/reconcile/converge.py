@@ -205,7 +205,7 @@ def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observ
             part_of=run.part_of,
             policy=run.tree.find_policy(each.service),
             adopt=run.options.adopt,
-            keeper=observed.keepers.get(each.ref, ""),
+            keeper=observed.keepers.get(each.ref),
         )
         for each in manifests
         if not observed.explain_unread(each.ref) and not is_foreign_namespace(run, each, observed)
