@@ -34,7 +34,7 @@ def reset_by_hand(run: Pass, service: str) -> Report:
         raise JsorcError(f"{service} cannot be reset: {_explain(record)}")
     if not run.tree.settings.enabled:
         raise JsorcError("enabled is false in jsorc.yaml: nothing is done")
-    with _hold(run):
+    with hold_lease(run):
         _, ledger = read_memory(run)
         ledger = _write(run, ledger, service, owe_reset(ledger.find(service), record, BY_HAND))
         workloads = [run.tree.manifests[ref] for ref in record.workloads]
@@ -50,7 +50,7 @@ def pause_service(run: Pass, service: str, *, reason: str, until: datetime | tim
     Raises JsorcError where it is no service or the time is over, else as reset_by_hand does.
     """
     _find_record(run, service)
-    with _hold(run):
+    with hold_lease(run):
         _, ledger = read_memory(run)
         now = run.doors.clock.now()
         end = now + until if isinstance(until, timedelta) else until
@@ -67,7 +67,7 @@ def pause_service(run: Pass, service: str, *, reason: str, until: datetime | tim
 
 def resume_service(run: Pass, service: str) -> None:
     """End a pause; raises JsorcError where there is none, or as reset_by_hand does."""
-    with _hold(run):
+    with hold_lease(run):
         _, ledger = read_memory(run)
         if ledger.find(service).pause is None:
             paused = {name for name, entry in ledger.entries.items() if entry.pause}
@@ -86,9 +86,16 @@ def _explain_delay(verdict: ServiceVerdict) -> ServiceVerdict:
 
 
 @contextmanager
-def _hold(run: Pass) -> Iterator[None]:
+def hold_lease(run: Pass) -> Iterator[None]:
+    """What a person does goes beside the passes as they go beside one another; a dry run holds nothing.
+
+    Raises RefusedError, LeaseHeldError, ClusterError, or JsorcError where nothing was ever applied.
+    """
     run.cluster.read_discovery()
     check_cluster(run)
+    if run.options.dry_run:
+        yield
+        return
     try:
         run.doors.lease.acquire()
     except ClusterError as error:

@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, Manifest, ObjectRef
+from jsorc_gitops.model.policy import ApplyPolicy
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.applier import apply_steps
 from jsorc_gitops.reconcile.audit import audit_steps, is_due
 from jsorc_gitops.reconcile.guards import (
     check_cluster,
     check_repository,
+    check_syncers,
     find_consents,
     find_former_homes,
     is_foreign_namespace,
@@ -89,6 +91,7 @@ def _plan(run: Pass) -> _Plan:
     consents = find_consents(run, state)
     manifests = select_manifests(run.tree)
     observed = observe_tree(run.cluster, manifests, state, tree=run.tree.name)
+    syncers = check_syncers(observed) if run.options.takeover else ()
     steps = _plan_objects(run, manifests, state, observed)
     audits = is_due(state.audited, every=run.options.audit_every, now=run.doors.clock.now())
     return _Plan(
@@ -98,11 +101,11 @@ def _plan(run: Pass) -> _Plan:
         manifests=manifests,
         observed=observed,
         consents=consents,
-        warnings=(*doubts, *find_former_homes(run, state, observed), *find_given_up(steps)),
+        warnings=(*doubts, *syncers, *find_former_homes(run, state, observed), *find_given_up(steps)),
         steps=audit_steps(steps) if audits else steps,
         audits=audits,
         unchanged={each.ref for each in steps if each.action is Action.UNCHANGED},
-        prune=find_prune(run, state, observed, consents),
+        prune=PrunePlan() if run.options.takeover else find_prune(run, state, observed, consents),
     )
 
 
@@ -155,7 +158,7 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
     mended = not any(each.is_bad and each.ref in plan.unchanged for each in results)
     audited = plan.audits and mended
     write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=audited)
-    judged = _judge(run, plan, results, prune)
+    judged = Report(revision=run.revision) if run.options.takeover else _judge(run, plan, results, prune)
     return replace(judged, objects=tuple(results), warnings=(*plan.warnings, *judged.warnings))
 
 
@@ -203,13 +206,19 @@ def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observ
             observed.live.get(each.ref),
             _find_entry(run, state, each.ref),
             part_of=run.part_of,
-            policy=run.tree.find_policy(each.service),
+            policy=_find_policy(run, each.service),
             adopt=run.options.adopt,
-            keeper=observed.keepers.get(each.ref),
+            # Who is at work when all is taken over was refused before.
+            keeper=None if run.options.takeover else observed.keepers.get(each.ref),
         )
         for each in manifests
         if not observed.explain_unread(each.ref) and not is_foreign_namespace(run, each, observed)
     ]
+
+
+def _find_policy(run: Pass, service: str) -> ApplyPolicy:
+    policy = run.tree.find_policy(service)
+    return replace(policy, recreate=False) if run.options.takeover else policy
 
 
 def _acquire_lease(run: Pass) -> list[ObjectResult]:

@@ -11,11 +11,17 @@ from typing import Any
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, ObjectRef
+from jsorc_gitops.model.settings import Applier
 from jsorc_gitops.reconcile.evidence import Finding, current, failed, progressing
 from jsorc_gitops.reconcile.health import Health, Status
 
 FLUX, ARGO = "kustomize.toolkit.fluxcd.io", "argoproj.io"
 SKIPPED = "argocd.argoproj.io/skip-reconcile"
+_SUSPEND = '{"spec": {"suspend": true}}'
+
+NAMES: Mapping[Applier, str] = {"jsorc": "jsorc", "flux": "Flux", "argocd": "Argo CD"}
+# Their field managers.
+MANAGERS: Mapping[Applier, str] = {"flux": "kustomize-controller", "argocd": "argocd-controller"}
 
 # How a commit stands in what they say they have applied: main@sha1:COMMIT (Flux), COMMIT (Argo CD).
 _COMMIT = re.compile(r"(?:\A|sha1:)([0-9a-f]{40})\Z")
@@ -51,6 +57,24 @@ class Syncer:
         automated = (self.body["spec"].get("syncPolicy") or {}).get("automated")
         return _is_skipped(self.body) or automated is None or automated.get("enabled") is False
 
+    def explain_work(self) -> str:
+        """Why it is not at rest, and what puts it there."""
+        if isinstance(self.body, ClusterError):
+            return f"could not be read: {self.body}"
+        if self.ref.group == FLUX:
+            return f"applies it; suspend that first: {self._spell('patch')} --type=merge -p '{_SUSPEND}'"
+        return f"applies it; stop that first: {self._spell('annotate')} {SKIPPED}=true"
+
+    def explain_end(self) -> str:
+        """How to remove it without what it kept."""
+        finalizers = [] if isinstance(self.body, ClusterError) else self.body["metadata"].get("finalizers") or []
+        # Flux's own ends with nothing deleted where it is suspended.
+        first = "take its finalizers off, or it deletes what it kept, and " if self.ref.group == ARGO else ""
+        return f"{first if finalizers else ''}delete it: {self._spell('delete')}"
+
+    def _spell(self, verb: str) -> str:
+        return f"kubectl -n {self.ref.namespace} {verb} {self.ref.kind.lower()}s.{self.ref.group} {self.ref.name}"
+
     @property
     def revision(self) -> str:
         """What it applied last: a commit, where it is one of git, else as it says it; "" where it does not."""
@@ -74,6 +98,11 @@ class Syncer:
             return {each[1] for each in spelled if each[0] == namespace and each[2:] == ["", kind]}
         refs = map(_find_identity, _list_resources(self.body))
         return {ref.name for ref in refs if (ref.group, ref.kind, ref.namespace) == ("", kind, namespace)}
+
+
+def is_marked(live: Body) -> bool:
+    """Whether Flux or Argo CD has ever applied an object, be it for nobody who is still there."""
+    return any(each.get("manager") in MANAGERS.values() for each in live["metadata"].get("managedFields") or ())
 
 
 def is_commit(revision: str) -> bool:
