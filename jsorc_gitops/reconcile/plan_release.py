@@ -85,6 +85,8 @@ def _find_alone(live: Body, applier: Applier) -> list[Keys]:
     fields = subtract_fields(own["fieldsV1"], _OURS_ALONE) if own else {}
     for each in _list_entries(live, applier):
         fields = subtract_fields(fields, each["fieldsV1"])
+        # A Secret's stringData, which Argo CD applies as it stands in git, is what lies as data.
+        fields = subtract_fields(fields, {"f:data": each["fieldsV1"].get("f:stringData", {})})
     return list(_list_leaves(fields, ()))
 
 

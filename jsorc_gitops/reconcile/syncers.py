@@ -17,7 +17,8 @@ from jsorc_gitops.reconcile.health import Health, Status
 
 FLUX, ARGO = "kustomize.toolkit.fluxcd.io", "argoproj.io"
 SKIPPED = "argocd.argoproj.io/skip-reconcile"
-_SUSPEND = '{"spec": {"suspend": true}}'
+_SUSPEND = """--type=merge -p '{"spec": {"suspend": true}}'"""
+_WITHOUT_FINALIZERS = """--type=merge -p '{"metadata": {"finalizers": null}}'"""
 
 NAMES: Mapping[Applier, str] = {"jsorc": "jsorc", "flux": "Flux", "argocd": "Argo CD"}
 # Their field managers.
@@ -62,18 +63,22 @@ class Syncer:
         if isinstance(self.body, ClusterError):
             return f"could not be read: {self.body}"
         if self.ref.group == FLUX:
-            return f"applies it; suspend that first: {self._spell('patch')} --type=merge -p '{_SUSPEND}'"
-        return f"applies it; stop that first: {self._spell('annotate')} {SKIPPED}=true"
+            return f"is at work; suspend it first: {self._spell('patch', _SUSPEND)}"
+        return f"is at work; stop it first: {self._spell('annotate', f'{SKIPPED}=true')}"
 
     def explain_end(self) -> str:
         """How to remove it without what it kept."""
-        finalizers = [] if isinstance(self.body, ClusterError) else self.body["metadata"].get("finalizers") or []
-        # Flux's own ends with nothing deleted where it is suspended.
-        first = "take its finalizers off, or it deletes what it kept, and " if self.ref.group == ARGO else ""
-        return f"{first if finalizers else ''}delete it: {self._spell('delete')}"
+        delete = self._spell("delete")
+        finalizers = not isinstance(self.body, ClusterError) and self.body["metadata"].get("finalizers")
+        # That of Flux deletes nothing where it is suspended.
+        if self.ref.group == FLUX or not finalizers:
+            return f"delete it: {delete}"
+        first = self._spell("patch", _WITHOUT_FINALIZERS)
+        return f"delete it without its finalizers, which delete what it kept: {first} && {delete}"
 
-    def _spell(self, verb: str) -> str:
-        return f"kubectl -n {self.ref.namespace} {verb} {self.ref.kind.lower()}s.{self.ref.group} {self.ref.name}"
+    def _spell(self, verb: str, *rest: str) -> str:
+        kind = f"{self.ref.kind.lower()}s.{self.ref.group}"
+        return " ".join(("kubectl", "-n", self.ref.namespace, verb, kind, self.ref.name, *rest))
 
     @property
     def revision(self) -> str:

@@ -13,6 +13,7 @@ from jsorc_gitops.reconcile.inventory import PART_OF_LABEL
 from jsorc_gitops.reconcile.plan import Action
 from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.report import Report
+from jsorc_gitops.reconcile.syncers import Syncer
 from tests.reconcile.builders import Body, make_body, make_config_map, make_deployment, make_ref, make_tree
 from tests.reconcile.hooks import Killed
 from tests.reconcile.merging import find_leaves, make_fields
@@ -334,7 +335,9 @@ def test_who_is_at_work_is_not_disturbed(flux: Handover) -> None:
     """It is refused whole, with what puts it to rest; a dry run, too."""
     flux.keep(MAP)
     for dry_run in (True, False):
-        with pytest.raises(RefusedError, match=f"Kustomization flux-system/app applies it; suspend .*: {STOP}"):
+        with pytest.raises(
+            RefusedError, match=f"Kustomization flux-system/app is at work; suspend it .*: {STOP}"
+        ):
             flux.adopt(dry_run=dry_run)
     assert flux.writes == []
 
@@ -374,3 +377,16 @@ def test_a_clone_of_before_neither_applies_nor_adopts(flux: Handover) -> None:
         flux.adopt(OURS, "c1")
     with pytest.raises(RefusedError, match="is older than"):
         flux.run(OURS, "c1")
+
+
+def test_an_application_is_deleted_without_what_it_kept() -> None:
+    """Its finalizer would delete that, so it goes first."""
+    ref = make_ref("Application", "app", group="argoproj.io", namespace="argocd")
+    body = make_body("Application", "app", namespace="argocd", spec={})
+    body["metadata"]["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
+    on = "applications.argoproj.io app"
+    assert Syncer(ref=ref, body=body).explain_end() == (
+        "delete it without its finalizers, which delete what it kept: "
+        f'kubectl -n argocd patch {on} --type=merge -p \'{{"metadata": {{"finalizers": null}}}}\' '
+        f"&& kubectl -n argocd delete {on}"
+    )
