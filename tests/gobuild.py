@@ -138,6 +138,7 @@ def copy_data(go: Path, module: str, path: str, target: Path, *, log: Path, env:
         shutil.copytree(source, target)
     else:
         shutil.copyfile(source, target)
+        target.chmod(0o755)  # a script, where it is a single one: modules do not say so
 
 
 def find_go(recipe: Recipe) -> Path:

@@ -1,9 +1,11 @@
 """Builds Flux's applier and Argo CD from pinned Go modules, each once per user and set of versions."""
 
+import shutil
 from pathlib import Path
 
 from tests import gobuild
 from tests.gobuild import Program, Recipe
+from tests.machine import require_debian_packages
 
 MODULES = Path(__file__).with_name("go")
 
@@ -40,6 +42,14 @@ def ensure_flux() -> Path:
 
 def ensure_argocd() -> Path:
     """The folder with argocd, kustomize, crds/ and Argo CD's own objects in config/. Raises SetupError."""
+    require_debian_packages(
+        {
+            "redis-server": lambda: shutil.which("redis-server") is not None,
+            # For the network of its own that it is started in.
+            "iproute2": lambda: shutil.which("ip") is not None,
+            "util-linux": lambda: shutil.which("unshare") is not None,
+        }
+    )
     version = gobuild.read_version(MODULES, ARGOCD)
     module = f"{ARGOCD.package.removesuffix('/cmd')}@{version}"
     return gobuild.ensure_built(
