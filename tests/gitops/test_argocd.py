@@ -34,10 +34,11 @@ def test_a_removed_service_leaves_its_data(argocd: ArgoCD, fleet: Fleet) -> None
 
 
 def test_argocd_and_jsorc_do_not_fight(argocd: ArgoCD, fleet: Fleet) -> None:
-    """What Argo CD keeps, ten passes of `jsorc reconcile` leave alone, and say who keeps it.
+    """What Argo CD takes over from jsorc, ten passes leave alone, and say who keeps it.
 
     State, ledger and Lease of jsorc are neither drift to Argo CD nor pruned.
     """
+    assert fleet.jsorc("reconcile").code == 0
     with argocd.follow(fleet.folder, name=fleet.namespace) as synced:
         check_peace(fleet, synced, keeper=f"Application {fleet.namespace}")
         check_notes(fleet, synced)

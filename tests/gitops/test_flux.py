@@ -31,10 +31,11 @@ def test_a_removed_service_leaves_its_data(flux: Flux, fleet: Fleet) -> None:
 
 
 def test_flux_and_jsorc_do_not_fight(flux: Flux, fleet: Fleet) -> None:
-    """What Flux keeps, ten passes of `jsorc reconcile` leave alone, and say who keeps it.
+    """What Flux takes over from jsorc, ten passes leave alone, and say who keeps it.
 
     State, ledger and Lease of jsorc are neither drift to Flux nor pruned.
     """
+    assert fleet.jsorc("reconcile").code == 0
     with flux.follow(fleet.folder, name=fleet.namespace, interval="1s") as synced:
         keeper = f"Kustomization flux-system/{fleet.namespace}"
         check_peace(fleet, synced, keeper=keeper)
