@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from jsorc_gitops.errors import ClusterError, JsorcError
+from jsorc_gitops.errors import JsorcError
 from jsorc_gitops.model.services import ServiceRecord
 from jsorc_gitops.model.settings import format_services
 from jsorc_gitops.reconcile.guards import check_cluster
+from jsorc_gitops.reconcile.holding import hold_lease
 from jsorc_gitops.reconcile.judge import judge_health
 from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Pause
 from jsorc_gitops.reconcile.memory import read_memory, write_ledger
@@ -18,8 +19,6 @@ from jsorc_gitops.reconcile.resets import ServiceVerdict, Verdict, list_resettab
 from jsorc_gitops.reconcile.resetter import reset_services
 
 BY_HAND = "asked for by hand"
-
-_NOT_FOUND = 404
 
 
 def reset_by_hand(run: Pass, service: str) -> Report:
@@ -34,12 +33,12 @@ def reset_by_hand(run: Pass, service: str) -> Report:
         raise JsorcError(f"{service} cannot be reset: {_explain(record)}")
     if not run.tree.settings.enabled:
         raise JsorcError("enabled is false in jsorc.yaml: nothing is done")
-    with hold_lease(run):
+    with _hold(run):
         _, ledger = read_memory(run)
         ledger = _write(run, ledger, service, owe_reset(ledger.find(service), record, BY_HAND))
         workloads = [run.tree.manifests[ref] for ref in record.workloads]
         judged = judge_health(run, {}, workloads, changed=record.workloads, without=())
-        report = reset_services(run, ledger, judged, broken=(), only=service)
+        report = reset_services(run, ledger, judged, held={}, only=service)
         services = tuple(map(_explain_delay, report.services))
         return replace(report, services=services, errors=(*judged.errors, *report.errors))
 
@@ -50,7 +49,7 @@ def pause_service(run: Pass, service: str, *, reason: str, until: datetime | tim
     Raises JsorcError where it is no service or the time is over, else as reset_by_hand does.
     """
     _find_record(run, service)
-    with hold_lease(run):
+    with _hold(run):
         _, ledger = read_memory(run)
         now = run.doors.clock.now()
         end = now + until if isinstance(until, timedelta) else until
@@ -67,7 +66,7 @@ def pause_service(run: Pass, service: str, *, reason: str, until: datetime | tim
 
 def resume_service(run: Pass, service: str) -> None:
     """End a pause; raises JsorcError where there is none, or as reset_by_hand does."""
-    with hold_lease(run):
+    with _hold(run):
         _, ledger = read_memory(run)
         if ledger.find(service).pause is None:
             paused = {name for name, entry in ledger.entries.items() if entry.pause}
@@ -86,28 +85,11 @@ def _explain_delay(verdict: ServiceVerdict) -> ServiceVerdict:
 
 
 @contextmanager
-def hold_lease(run: Pass) -> Iterator[None]:
-    """What a person does goes beside the passes as they go beside one another; a dry run holds nothing.
-
-    Raises RefusedError, LeaseHeldError, ClusterError, or JsorcError where nothing was ever applied.
-    """
+def _hold(run: Pass) -> Iterator[None]:
     run.cluster.read_discovery()
     check_cluster(run)
-    if run.options.dry_run:
+    with hold_lease(run):
         yield
-        return
-    try:
-        run.doors.lease.acquire()
-    except ClusterError as error:
-        if error.status == _NOT_FOUND:
-            raise JsorcError(
-                f"nothing was applied to namespace {run.namespace} yet; run jsorc reconcile first"
-            ) from error
-        raise
-    try:
-        yield
-    finally:
-        run.doors.lease.release()
 
 
 def _write(run: Pass, ledger: Ledger, service: str, entry: LedgerEntry) -> Ledger:

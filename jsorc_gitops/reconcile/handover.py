@@ -4,15 +4,16 @@ Only whose the objects are changes: none is deleted, none made anew.
 """
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 
 from jsorc_gitops.errors import RefusedError
 from jsorc_gitops.model.objects import SERVICE_LABEL, Body, ObjectRef, sort_key
 from jsorc_gitops.model.tree import Tree
-from jsorc_gitops.reconcile.by_hand import hold_lease
 from jsorc_gitops.reconcile.converge import reconcile
-from jsorc_gitops.reconcile.guards import check_repository
+from jsorc_gitops.reconcile.guards import check_cluster, check_repository
+from jsorc_gitops.reconcile.holding import hold_lease
 from jsorc_gitops.reconcile.inventory import Entry, State, find_part_of
 from jsorc_gitops.reconcile.observe import Observation, observe_tree
 from jsorc_gitops.reconcile.plan import Action
@@ -37,7 +38,9 @@ def release_tree(tree: Tree, revision: str, doors: Doors, options: Options) -> R
             "flux or argocd in jsorc.yaml, render, commit, and have that applied by it"
         )
     run = Pass(tree=tree, revision=revision, doors=doors, options=options)
-    with hold_lease(run):
+    doors.cluster.read_discovery()
+    check_cluster(run)
+    with nullcontext() if options.dry_run else hold_lease(run):
         state = read_state(run)
         doubts = check_repository(run, state)
         observed = observe_tree(run.cluster, tree.manifests.values(), state, tree=tree.name)
