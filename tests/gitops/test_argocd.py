@@ -1,0 +1,62 @@
+"""What Argo CD makes of rendered/, and jsorc beside it: the real one on a real control plane."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.controlplane.server import ControlPlane
+from tests.gitops.argocd import ArgoCD
+from tests.gitops.fleet import Fleet, check_changes, check_notes, check_peace, check_removal, make_fleet
+from tests.gitops.shipped import apply_by_kubectl, check_shipped, sync
+from tests.journeys.scratch import Scratch
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.argocd]
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, controlplane: ControlPlane, namespace: str) -> Iterator[Fleet]:
+    with make_fleet(tmp_path / "repository", controlplane, namespace) as made:
+        yield made
+
+
+def test_changes_are_synced(argocd: ArgoCD, fleet: Fleet) -> None:
+    """A change, a removed object and a rollback by `git revert` arrive."""
+    with argocd.follow(fleet.folder, name=fleet.namespace) as synced:
+        check_changes(fleet, synced)
+
+
+def test_a_removed_service_leaves_its_data(argocd: ArgoCD, fleet: Fleet) -> None:
+    """Argo CD prunes its workload; claim, CRD and namespace stay."""
+    with argocd.follow(fleet.folder, name=fleet.namespace) as synced:
+        check_removal(fleet, synced)
+
+
+def test_argocd_and_jsorc_do_not_fight(argocd: ArgoCD, fleet: Fleet) -> None:
+    """What Argo CD keeps, ten passes of `jsorc reconcile` leave alone, and say who keeps it.
+
+    State, ledger and Lease of jsorc are neither drift to Argo CD nor pruned.
+    """
+    with argocd.follow(fleet.folder, name=fleet.namespace) as synced:
+        check_peace(fleet, synced, keeper=f"Application {fleet.namespace}")
+        check_notes(fleet, synced)
+
+
+def test_it_makes_the_same_objects(argocd_programs: Path, tmp_path: Path) -> None:
+    """This repository's rendered/ is Synced and Healthy, and every field is as kubectl makes it, marks aside."""
+    del argocd_programs  # only to be built first
+
+    @contextmanager
+    def apply_by_argocd(scratch: Scratch) -> Iterator[None]:
+        argocd = ArgoCD.start(tmp_path / "argocd", scratch.controlplane)
+        try:
+            check_shipped(scratch, argocd.follow(scratch.folder, name="shipped"))
+            yield
+        finally:
+            argocd.stop()
+
+    by_kubectl = sync(tmp_path / "kubectl", "kubectl", apply_by_kubectl)
+
+    assert len(by_kubectl) > 50
+    assert sync(tmp_path / "argocd", "argocd", apply_by_argocd) == by_kubectl
