@@ -223,6 +223,10 @@ class Application:
         self._ask()
         self._await(lambda: not self._is_asked(self.read()), "Argo CD has compared as it was asked to")
 
+    def patch(self, **spec: Any) -> None:
+        """Change the spec: `syncPolicy={"automated": None}`."""
+        self._kubectl("patch", "--type=merge", "-p", json.dumps({"spec": spec}))
+
     def delete(self) -> None:
         """Returns once it is gone, and with it what it keeps."""
         self._kubectl("delete")

@@ -74,6 +74,9 @@ class Synced(Protocol):
     def await_applied(self) -> Body:
         """Return once the commit handed over last is applied and everything of it is ready."""
 
+    def await_failed(self) -> str:
+        """Why the commit handed over last cannot be applied."""
+
     def reconcile(self) -> None:
         """Have the tool look at everything once more."""
 
@@ -167,6 +170,23 @@ def check_removal(fleet: Fleet, synced: Synced) -> None:
     wait_until(lambda: fleet.find("configmap/jsorc.record.default.store") is None, what="so is the record")
     for each in fleet.lasting:
         assert fleet.find(*each.split(" -n ")), each
+
+
+def check_failure(fleet: Fleet, synced: Synced) -> None:
+    """A commit that the API server refuses is told with its object, and changes nothing; the next is applied."""
+    synced.await_applied()
+    broken = fleet.folder / "rendered/web/ConfigMap.yaml"
+    broken.write_text(broken.read_text().replace("data:", "immutable: perhaps\ndata:"))
+    fleet.git("commit", "--quiet", "--all", "--message", "Break it")
+    synced.publish()
+    assert "web" in synced.await_failed()
+    assert fleet.find_version() == ("web:1", "1")
+
+    fleet.git("revert", "--no-edit", "HEAD")
+    fleet.say_web("2")
+    synced.publish()
+    synced.await_applied()
+    assert fleet.find_version() == ("web:2", "2")
 
 
 def check_peace(fleet: Fleet, synced: Synced, *, keeper: str) -> None:

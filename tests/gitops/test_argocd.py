@@ -8,7 +8,15 @@ import pytest
 
 from tests.controlplane.server import ControlPlane
 from tests.gitops.argocd import ArgoCD
-from tests.gitops.fleet import Fleet, check_changes, check_notes, check_peace, check_removal, make_fleet
+from tests.gitops.fleet import (
+    Fleet,
+    check_changes,
+    check_failure,
+    check_notes,
+    check_peace,
+    check_removal,
+    make_fleet,
+)
 from tests.gitops.shipped import apply_by_kubectl, check_shipped, sync
 from tests.journeys.scratch import Scratch
 
@@ -34,13 +42,20 @@ def test_a_removed_service_leaves_its_data(argocd: ArgoCD, fleet: Fleet) -> None
 
 
 def test_argocd_and_jsorc_do_not_fight(argocd: ArgoCD, fleet: Fleet) -> None:
-    """What Argo CD keeps, ten passes of `jsorc reconcile` leave alone, and say who keeps it.
+    """What Argo CD takes over from jsorc, ten passes leave alone, and say who keeps it.
 
     State, ledger and Lease of jsorc are neither drift to Argo CD nor pruned.
     """
+    assert fleet.jsorc("reconcile").code == 0
     with argocd.follow(fleet.folder, name=fleet.namespace) as synced:
         check_peace(fleet, synced, keeper=f"Application {fleet.namespace}")
         check_notes(fleet, synced)
+
+
+def test_what_cannot_be_applied_is_told(argocd: ArgoCD, fleet: Fleet) -> None:
+    """Where the API server refuses a commit, Argo CD says why, and syncs the next one that is right."""
+    with argocd.follow(fleet.folder, name=fleet.namespace) as synced:
+        check_failure(fleet, synced)
 
 
 def test_it_makes_the_same_objects(argocd_programs: Path, tmp_path: Path) -> None:
