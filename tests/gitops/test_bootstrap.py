@@ -4,50 +4,36 @@ import json
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pytest
-import yaml
 
 from tests.controlplane.server import ControlPlane, KubectlError
-from tests.gitops.fleet import Fleet, make_fleet
+from tests.gitops.bootstrapping import (
+    Body,
+    bootstrap,
+    check_fields,
+    find_image,
+    is_there,
+    keep_alive,
+    make_bootstrap_fleet,
+    make_list,
+    set_image,
+)
+from tests.gitops.fleet import Fleet
 from tests.gitops.flux import NAMESPACE, Flux
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
-Body = dict[str, Any]
 KIND = "kustomizations.kustomize.toolkit.fluxcd.io"
-REPO = ("--repo", "ssh://git@git.example.com/fleet.git", "--secret-ref", "key")
-API = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: api}\n"
+FLUX = ("flux", "--repo", "ssh://git@git.example.com/fleet.git", "--secret-ref", "key")
 
 
 @pytest.fixture
 def fleet(tmp_path: Path, controlplane: ControlPlane, namespace: str) -> Iterator[Fleet]:
-    """Services web, api that depends on it, and store, which is not kept alive."""
-    with make_fleet(tmp_path / "repository", controlplane, namespace) as made:
-        made.write("templates/api/service.yaml", "dependsOn: [web]\n")
-        made.write("templates/api/api.yaml", API)
-        keep_alive(made, "api", "web")
+    with make_bootstrap_fleet(tmp_path / "repository", controlplane, namespace, "flux") as made:
         yield made
-
-
-def keep_alive(fleet: Fleet, *services: str) -> None:
-    settings = {"namespace": fleet.namespace, "applier": "flux", "keep_alive": services}
-    fleet.write("jsorc.yaml", json.dumps(settings))
-    fleet.commit(f"Keep {services} alive")
-
-
-def bootstrap(fleet: Fleet, *options: str) -> list[Body]:
-    done = fleet.jsorc("bootstrap", "flux", *REPO, "--name", fleet.namespace, *options)
-    assert done.code == 0, done.output
-    return list(yaml.safe_load_all(done.output))
-
-
-def check_fields(plane: ControlPlane, bodies: list[Body]) -> None:
-    """Have the API server check all of it by the definitions of this version; an unknown field is an error."""
-    listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": bodies})
-    plane.kubectl("apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-", stdin=listed)
 
 
 class Synced:
@@ -63,8 +49,7 @@ class Synced:
 
     def __enter__(self) -> Self:
         self.publish()
-        listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": self._bodies})
-        self._flux.plane.kubectl("apply", "--server-side", "-f", "-", stdin=listed)
+        self._flux.plane.kubectl("apply", "--server-side", "-f", "-", stdin=make_list(self._bodies))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -110,13 +95,9 @@ def list_inventory(kustomization: Body) -> list[str]:
     return sorted(each["id"] for each in kustomization["status"]["inventory"]["entries"])
 
 
-def is_there(fleet: Fleet, *names: str) -> list[bool]:
-    return [fleet.find(each) is not None for each in names]
-
-
 def test_flux_knows_every_field(flux: Flux, fleet: Fleet) -> None:
     """Its definitions take what is printed, the GitRepository too, and would not take another field."""
-    bodies = bootstrap(fleet, "--per-service", "--decryption-secret", "age", "--interval", "1h30m")
+    bodies = bootstrap(fleet, *FLUX, "--per-service", "--decryption-secret", "age", "--interval", "1h30m")
     check_fields(flux.plane, bodies)
 
     bodies[1]["spec"]["dependOn"] = []
@@ -126,7 +107,7 @@ def test_flux_knows_every_field(flux: Flux, fleet: Fleet) -> None:
 
 def test_flux_syncs_the_tree(flux: Flux, fleet: Fleet) -> None:
     """One Kustomization gets ready with all of it; of store, not kept alive, it makes what it waits for."""
-    with Synced(flux, fleet, bootstrap(fleet)) as synced:
+    with Synced(flux, fleet, bootstrap(fleet, *FLUX)) as synced:
         synced.await_ready()
 
         assert (
@@ -139,33 +120,27 @@ def test_flux_syncs_the_tree(flux: Flux, fleet: Fleet) -> None:
 
 def test_flux_leaves_alone_what_is_not_kept_alive(flux: Flux, fleet: Fleet) -> None:
     """A service that leaves keep_alive stays as it is, pruned and repaired by nobody, until it is back."""
-    keep_alive(fleet, "api", "store", "web")
-    with Synced(flux, fleet, bootstrap(fleet)) as synced:
+    keep_alive(fleet, "flux", "api", "store", "web")
+    with Synced(flux, fleet, bootstrap(fleet, *FLUX)) as synced:
         synced.await_ready()
         assert fleet.find("statefulset/store")
 
-        keep_alive(fleet, "api", "web")
+        keep_alive(fleet, "flux", "api", "web")
         synced.publish()
         synced.await_ready()
-        fleet.controlplane.kubectl("set", "image", "statefulset/store", "main=store:2", "-n", fleet.namespace)
+        set_image(fleet)
         synced.reconcile()
         assert find_image(fleet) == "store:2"
 
-        keep_alive(fleet, "api", "store", "web")
+        keep_alive(fleet, "flux", "api", "store", "web")
         synced.publish()
         synced.await_ready()
         assert find_image(fleet) == "store:1"
 
 
-def find_image(fleet: Fleet) -> str:
-    store = fleet.find("statefulset/store")
-    assert store
-    return str(store["spec"]["template"]["spec"]["containers"][0]["image"])
-
-
 def test_flux_syncs_service_by_service(flux: Flux, fleet: Fleet) -> None:
     """All get ready, each with what is its own: the tree's with the Namespaces and settings alone."""
-    with Synced(flux, fleet, bootstrap(fleet, "--per-service")) as synced:
+    with Synced(flux, fleet, bootstrap(fleet, *FLUX, "--per-service")) as synced:
         inventories = synced.await_ready()
     home = fleet.namespace
 
