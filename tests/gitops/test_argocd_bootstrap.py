@@ -85,14 +85,12 @@ class Synced:
             states = [json.dumps(each.get("status", {}))[:2000] for each in self.read()]
             raise TimeoutError(f"{late}; they are {states}; logs: {self._argocd.folder}") from late
 
-    def await_refused(self) -> str:
-        """What Argo CD says of the first that it could not sync."""
-
-        def find() -> str:
-            states = [each["status"].get("operationState", {}) for each in self.read()]
-            return next((json.dumps(each) for each in states if each.get("phase") in {"Failed", "Error"}), "")
-
-        return wait_until(find, what="Argo CD refuses something")
+    def await_told(self, words: str) -> None:
+        """Return once the last operation of one of them says this; it is tried again and again."""
+        wait_until(
+            lambda: any(words in json.dumps(each["status"].get("operationState")) for each in self.read()),
+            what=words,
+        )
 
     def _is_synced(self, status: Body) -> bool:
         sync = status.get("sync", {})
@@ -140,7 +138,7 @@ def test_argocd_syncs_the_tree(argocd: ArgoCD, fleet: Fleet) -> None:
         fleet.write("templates/api/account.yaml", "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: api}\n")
         fleet.commit("Another kind")
         synced.publish()
-        assert "ServiceAccount is not permitted in project" in synced.await_refused()
+        synced.await_told("ServiceAccount is not permitted in project")
 
 
 def test_argocd_leaves_alone_what_is_not_kept_alive(argocd: ArgoCD, fleet: Fleet) -> None:
