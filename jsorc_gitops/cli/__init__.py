@@ -13,6 +13,7 @@ from jsorc_gitops import __version__
 from jsorc_gitops.cli.bootstrap import bootstrap
 from jsorc_gitops.cli.by_hand import pause, reset, resume
 from jsorc_gitops.cli.diff import diff
+from jsorc_gitops.cli.handover import adopt, release
 from jsorc_gitops.cli.import_ import import_
 from jsorc_gitops.cli.init import init
 from jsorc_gitops.cli.rbac import rbac
@@ -55,6 +56,8 @@ cli.add_command(status)
 cli.add_command(reset)
 cli.add_command(pause)
 cli.add_command(resume)
+cli.add_command(release)
+cli.add_command(adopt)
 
 
 def main() -> None:

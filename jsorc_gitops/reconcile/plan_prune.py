@@ -8,10 +8,12 @@ from jsorc_gitops.model.objects import Body, ObjectRef, sort_key
 from jsorc_gitops.reconcile.inventory import Entry, State, find_part_of
 from jsorc_gitops.reconcile.ownership import find_own_entry
 from jsorc_gitops.reconcile.plan import Action, Step, is_going
+from jsorc_gitops.reconcile.syncers import Syncer
 
 PRUNE_FLOOR = 10
 PRUNE_SHARE = 0.3
 EVERYTHING = "*"  # the consent that only the command line gives
+KEPT = "no longer in the tree; kept, it is yours to delete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +32,7 @@ def plan_prune(
     live: Mapping[ObjectRef, Body],
     *,
     part_of: str,
-    keepers: Mapping[ObjectRef, str],
+    keepers: Mapping[ObjectRef, Syncer],
     descends: bool,
     consents: Collection[str],
 ) -> PrunePlan:
@@ -47,8 +49,7 @@ def plan_prune(
             f"{len(present)} objects missing in it are kept; --allow-rewind prunes them",
         )
     steps = [
-        plan_removal(entry, live[entry.ref], part_of=part_of, keeper=keepers.get(entry.ref, ""))
-        for entry in present
+        plan_removal(entry, live[entry.ref], part_of=part_of, keeper=keepers.get(entry.ref)) for entry in present
     ]
     steps.sort(key=lambda step: sort_key(step.ref), reverse=True)
     # What is on its way already was agreed on then.
@@ -58,7 +59,7 @@ def plan_prune(
     return PrunePlan(steps=tuple(steps), gone=gone)
 
 
-def plan_removal(entry: Entry, live: Body, *, part_of: str, keeper: str = "") -> Step:
+def plan_removal(entry: Entry, live: Body, keeper: Syncer | None = None, *, part_of: str) -> Step:
     """What becomes of an object that is in the inventory and no longer in the tree."""
     metadata = live["metadata"]
     action, reason = Action.PRUNE, "no longer in the tree"
@@ -71,7 +72,7 @@ def plan_removal(entry: Entry, live: Body, *, part_of: str, keeper: str = "") ->
     elif metadata.get("ownerReferences"):
         action, reason = Action.YIELD, "owned by another object; left alone"
     elif entry.ref.is_kept:
-        action, reason = Action.RELEASE, "no longer in the tree; kept, it is yours to delete"
+        action, reason = Action.RELEASE, KEPT
     return Step(ref=entry.ref, service=entry.service, action=action, reason=reason, live=live)
 
 

@@ -74,6 +74,23 @@ class History(Protocol):
     def list_trailers(self, old: str, new: str, key: str) -> list[str]: ...
 
 
+class NoHistory:
+    """That of a tree which was not read from commits: nobody knows of any."""
+
+    def is_ancestor(self, _old: str, _new: str) -> bool | None:
+        return None
+
+    def is_shallow(self) -> bool:
+        return True
+
+    def has_history(self, _path: str, *, revision: str = "HEAD") -> bool:
+        del revision
+        return False
+
+    def list_trailers(self, _old: str, _new: str, _key: str) -> list[str]:
+        return []
+
+
 class Lease(Protocol):
     """The lock of one tree; one pass at a time holds it. `number` counts the passes that have."""
 
@@ -115,10 +132,12 @@ class Options:
     """What the user allows this one pass, and asks of it.
 
     `audit_every` is in seconds, 0 for never; `wait` so many are waited for verdicts at most, None for not at all;
-    `mask_key` is what a dry run masks the values of Secrets with.
+    `mask_key` is what a dry run masks the values of Secrets with. `takeover` is no whole pass: the tree is
+    adopted, from Flux or Argo CD at rest, too, and nothing else is done.
     """
 
     adopt: bool = False
+    takeover: bool = False
     allow_prune: bool = False
     allow_rewind: bool = False
     dry_run: bool = False

@@ -17,7 +17,10 @@ from tests.gitops.fleet import (
     check_removal,
     make_fleet,
 )
+from tests.gitops.resets import Site, check_half_applied, check_resets
 from tests.gitops.shipped import apply_by_kubectl, check_shipped, sync
+from tests.jaseci.proxy import Proxy
+from tests.jaseci.server import Jaseci, Redis
 from tests.journeys.scratch import Scratch
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.argocd]
@@ -48,7 +51,7 @@ def test_argocd_and_jsorc_do_not_fight(argocd: ArgoCD, fleet: Fleet) -> None:
     """
     assert fleet.jsorc("reconcile").code == 0
     with argocd.follow(fleet.folder, name=fleet.namespace) as synced:
-        check_peace(fleet, synced, keeper=f"Application {fleet.namespace}")
+        check_peace(fleet, synced, keeper=f"Application argocd/{fleet.namespace}")
         check_notes(fleet, synced)
 
 
@@ -75,3 +78,44 @@ def test_it_makes_the_same_objects(argocd_programs: Path, tmp_path: Path) -> Non
 
     assert len(by_kubectl) > 50
     assert sync(tmp_path / "argocd", "argocd", apply_by_argocd) == by_kubectl
+
+
+@pytest.fixture
+def site(
+    tmp_path: Path, controlplane: ControlPlane, namespace: str, jaseci: Jaseci, redis: Redis
+) -> Iterator[Site]:
+    """Committed for Argo CD; Redis is up, and Jaseci was started while it was down."""
+    redis.start()
+    with Proxy(jaseci.url) as proxy:
+        made = Site(tmp_path, controlplane, namespace, proxy, jaseci.token)
+        made.begin("argocd")
+        yield made
+
+
+def test_resets_once_argocd_is_done(argocd: ArgoCD, site: Site) -> None:
+    """A pass beside it, without git, resets redis once its pods are ready, and once for each rollout."""
+    with argocd.follow(site.folder, name=site.namespace) as synced:
+        check_resets(site, synced)
+
+
+def test_nothing_is_reset_where_argocd_fails(argocd: ArgoCD, site: Site) -> None:
+    """A commit that cannot be applied is no rollout, whatever the pods do."""
+    with argocd.follow(site.folder, name=site.namespace) as synced:
+        check_half_applied(site, synced, keeper=f"Application/argocd/{site.namespace}")
+
+
+def test_out_of_sync_for_ever(argocd: ArgoCD, site: Site) -> None:
+    """Where nobody has it sync by itself, a later commit is never applied: nothing is reset, --wait runs out."""
+    with argocd.follow(site.folder, name=site.namespace) as synced:
+        synced.await_applied()
+        assert site.follow("--wait").code == 0
+        site.take_resets()
+        synced.patch(syncPolicy={"automated": None})
+        site.say("7.4")
+        synced.publish()
+        synced.reconcile()
+        done = site.follow("--wait", "--timeout", "5s", "--verbose")
+
+        assert (done.code, site.take_resets()) == (4, []), done.output
+        assert "waiting, Application argocd/" in done.output
+        assert "OutOfSync with " in done.output

@@ -16,6 +16,9 @@ from tests.gitops.fleet import (
     make_fleet,
 )
 from tests.gitops.flux import Flux
+from tests.gitops.resets import Site, check_half_applied, check_resets
+from tests.jaseci.proxy import Proxy
+from tests.jaseci.server import Jaseci, Redis
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -54,3 +57,42 @@ def test_what_cannot_be_applied_is_told(flux: Flux, fleet: Fleet) -> None:
     """Where the API server refuses a commit, Flux says why, and applies the next one that is right."""
     with flux.follow(fleet.folder, name=fleet.namespace) as synced:
         check_failure(fleet, synced)
+
+
+@pytest.fixture
+def site(
+    tmp_path: Path, controlplane: ControlPlane, namespace: str, jaseci: Jaseci, redis: Redis
+) -> Iterator[Site]:
+    """Committed for Flux; Redis is up, and Jaseci was started while it was down."""
+    redis.start()
+    with Proxy(jaseci.url) as proxy:
+        made = Site(tmp_path, controlplane, namespace, proxy, jaseci.token)
+        made.begin("flux")
+        yield made
+
+
+def test_resets_once_flux_is_done(flux: Flux, site: Site) -> None:
+    """A pass beside it, without git, resets redis once its pods are ready, and once for each rollout."""
+    with flux.follow(site.folder, name=site.namespace) as synced:
+        check_resets(site, synced)
+
+
+def test_nothing_is_reset_where_flux_fails(flux: Flux, site: Site) -> None:
+    """A commit that cannot be applied is no rollout, whatever the pods do."""
+    with flux.follow(site.folder, name=site.namespace) as synced:
+        check_half_applied(site, synced, keeper=f"Kustomization/flux-system/{site.namespace}")
+
+
+def test_a_suspended_kustomization_holds_resets_back(flux: Flux, site: Site) -> None:
+    """Suspended it says Ready as ever; nothing is reset until it is resumed."""
+    with flux.follow(site.folder, name=site.namespace) as synced:
+        synced.await_applied()
+        synced.patch(suspend=True)
+        done = site.follow("--verbose")
+        assert (done.code, site.take_resets()) == (0, [])
+        assert "waiting, Kustomization flux-system/" in done.output
+        assert "suspended; nothing is applied until it is resumed" in done.output
+
+        synced.patch(suspend=False)
+        assert site.follow("--wait").code == 0
+        assert site.take_resets() == ["redis"]
