@@ -10,6 +10,7 @@ from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.handover import adopt_tree, release_tree
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL
+from jsorc_gitops.reconcile.migration import subtract_fields
 from jsorc_gitops.reconcile.plan import Action
 from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.report import Report
@@ -390,3 +391,20 @@ def test_an_application_is_deleted_without_what_it_kept() -> None:
         f'kubectl -n argocd patch {on} --type=merge -p \'{{"metadata": {{"finalizers": null}}}}\' '
         f"&& kubectl -n argocd delete {on}"
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "others", "left"),
+    [
+        ({"f:a": {}, "f:b": {}}, {"f:b": {}}, {"f:a": {}}),
+        ({"f:a": {"f:b": {}}}, {"f:a": {"f:b": {}, "f:c": {}}}, {}),
+        ({"f:a": {"f:b": {}, "f:c": {}}}, {"f:a": {"f:b": {}}}, {"f:a": {"f:c": {}}}),
+        ({"f:a": {".": {}, "f:b": {}}}, {"f:a": {"f:b": {}}}, {"f:a": {".": {}}}),
+        ({"f:a": {}}, {"f:a": {"f:b": {}}}, {"f:a": {}}),
+        ({"f:a": {}}, {"f:a": {".": {}, "f:b": {}}}, {}),
+        ({"f:a": {"f:b": {}}}, {"f:a": {}}, {"f:a": {"f:b": {}}}),
+    ],
+)
+def test_field_sets_are_subtracted(fields: Body, others: Body, left: Body) -> None:
+    """By what each covers: a part is not the thing, nor the thing its parts."""
+    assert subtract_fields(fields, others) == left
