@@ -11,6 +11,7 @@ from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.handover import adopt_tree, release_tree
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL
 from jsorc_gitops.reconcile.migration import subtract_fields
+from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.plan import Action
 from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.report import Report
@@ -408,3 +409,17 @@ def test_an_application_is_deleted_without_what_it_kept() -> None:
 def test_field_sets_are_subtracted(fields: Body, others: Body, left: Body) -> None:
     """By what each covers: a part is not the thing, nor the thing its parts."""
     assert subtract_fields(fields, others) == left
+
+
+def test_definitions_that_argocd_does_not_mark(world: Handover) -> None:
+    """It leaves no tracking id on them; the Application that lists one keeps it."""
+    name, group = "queues.example.com", "apiextensions.k8s.io"
+    body = make_body("CustomResourceDefinition", name, namespace="", apiVersion=f"{group}/v1", spec={})
+    refs = [make_ref("CustomResourceDefinition", each, group=group, namespace="") for each in (name, "other")]
+    body["metadata"]["managedFields"] = [{"manager": "argocd-controller", "operation": "Apply"}]
+    app = make_body("Application", "app", namespace="argocd", apiVersion="argoproj.io/v1alpha1", spec={})
+    app["status"] = {"resources": [{"group": group, "kind": "CustomResourceDefinition", "name": name}]}
+    world.cluster.served.add(("argoproj.io/v1alpha1", "Application"))
+    world.cluster.put(app)
+    keepers = find_keepers(world.cluster, dict.fromkeys(refs, body))
+    assert {ref: str(each) for ref, each in keepers.items()} == {refs[0]: "Application argocd/app"}
