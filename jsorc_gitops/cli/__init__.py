@@ -10,6 +10,7 @@ from types import FrameType
 import click
 
 from jsorc_gitops import __version__
+from jsorc_gitops.cli.bootstrap import bootstrap
 from jsorc_gitops.cli.by_hand import pause, reset, resume
 from jsorc_gitops.cli.diff import diff
 from jsorc_gitops.cli.handover import adopt, release
@@ -49,6 +50,7 @@ cli.add_command(import_)
 cli.add_command(render)
 cli.add_command(reconcile)
 cli.add_command(rbac)
+cli.add_command(bootstrap)
 cli.add_command(diff)
 cli.add_command(status)
 cli.add_command(reset)

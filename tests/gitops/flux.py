@@ -70,6 +70,7 @@ class Flux:
                 "--enable-leader-election=false",
                 "--watch-all-namespaces=true",
                 "--events-addr=",
+                "--requeue-dependency=1s",
                 "--log-encoding=json",
                 f"--metrics-addr=127.0.0.1:{metrics}",
                 f"--health-addr=127.0.0.1:{health}",
