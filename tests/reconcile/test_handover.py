@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from jsorc_gitops.errors import LeaseHeldError, RefusedError
+from jsorc_gitops.errors import ClusterError, LeaseHeldError, RefusedError
 from jsorc_gitops.model.objects import ObjectRef
+from jsorc_gitops.model.policy import ApplyPolicy
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.handover import adopt_tree, release_tree
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL
@@ -167,16 +168,14 @@ def test_what_git_dropped_meanwhile_becomes_theirs(world: Handover) -> None:
     assert f"f:{PART_OF_LABEL}" not in theirs["fieldsV1"]["f:metadata"]["f:labels"]
 
 
-def test_what_git_dropped_stays_where_they_would_not_take_it_away(world: Handover) -> None:
-    """What is updated, not applied, loses nothing by the next update: a person has to take it off."""
+def test_what_is_not_applied_on_the_server_stays(world: Handover) -> None:
+    """Who updates owns only what it changes: to wait for more is in vain, so it says what to do."""
     dropped = make_tree(
         {"redis": [make_config_map("redis", service="redis", other="1"), BODIES[1]]}, applier="flux"
     )
     world.sync(dropped, operation="Update")
-    report = world.release(dropped)
-    assert find(report).startswith(
-        "refuse: .data.key is set by jsorc alone, and git no longer says it; take it off"
-    )
+    why = "refuse: .data.key is set by jsorc alone, and Flux does not apply on the server"
+    assert find(world.release(dropped)).startswith(why)
     assert world.managers() == {"jsorc", "kustomize-controller"}
 
 
@@ -423,3 +422,26 @@ def test_definitions_that_argocd_does_not_mark(world: Handover) -> None:
     world.cluster.put(app)
     keepers = find_keepers(world.cluster, dict.fromkeys(refs, body))
     assert {ref: str(each) for ref, each in keepers.items()} == {refs[0]: "Application argocd/app"}
+
+
+def test_what_cannot_be_changed_is_not_made_anew(flux: Handover) -> None:
+    """Though its service allows passes to."""
+    tree = make_tree({"redis": BODIES}, records={"redis": {"policy": ApplyPolicy(recreate=True)}})
+    causes = ({"reason": "FieldValueInvalid", "field": "spec.selector"},)
+    fixed = ClusterError("immutable", status=422, reason="Invalid", causes=causes)
+    flux.hooks.before = lambda *asked: fixed if asked == ("dry-run", str(DEPLOYMENT)) else None
+    assert find(flux.adopt(tree), DEPLOYMENT).startswith("refuse: spec.selector cannot be changed in place")
+    assert not any(line.startswith("delete") for line in flux.log)
+
+
+def test_a_namespace_that_was_ours_comes_back(world: Handover) -> None:
+    """A pass leaves one that is there already to whoever made it; the tree's own went over, and comes back."""
+    ref = make_ref("Namespace", "other", namespace="")
+    body = make_body("Namespace", "other", namespace="")
+    ours, theirs = (make_tree({"redis": BODIES}, shared=[body], applier=each) for each in ("jsorc", "flux"))
+    world.run(ours, "c1")
+    world.sync(theirs)
+    assert find(world.release(theirs), ref) == "release: "
+    world.sync(theirs, suspend=True)
+    assert find(world.adopt(ours), ref) == "adopt: applied by Flux or Argo CD before"
+    assert world.managers(ref) == {"jsorc"}
