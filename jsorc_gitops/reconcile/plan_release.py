@@ -51,7 +51,7 @@ def _explain(entry: Entry, live: Body, keeper: Syncer | None, *, tree: Tree) -> 
     if alone and _find_applied(live, tree.settings.applier) is None:
         # Who updates owns what it changes, not what it finds as it should be.
         return (
-            f"{format_keys(alone[0])} is set by jsorc alone, and {name} does not apply on the server, so it never "
+            f"{format_keys(alone[0])} is set by jsorc alone, and {name} does not apply on the server: it never "
             "owns what is there already (syncOptions: ServerSideApply=true)"
         )
     said = encode_strings(manifest.body)
