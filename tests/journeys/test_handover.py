@@ -205,7 +205,8 @@ def test_there_and_back(tree: Handover, applier: str, marks: set[str]) -> None:
     refused = tree.adopt()
     assert (refused.code, "nothing is taken over" in refused.output) == (1, True)
     tree.run_named(refused.output)
-    adopted = tree.adopt()
+    foreseen, adopted = tree.adopt("--dry-run"), tree.adopt()
+    assert f"Deployment/{tree.namespace}/web would be adopted" in foreseen.output
     assert adopted.code == 0, adopted.output
     assert tree.read_owners() == {"jsorc", PART_OF}
     assert (tree.data(), tree.read_running()) == ({"color": "blue", "size": "small"}, running)
