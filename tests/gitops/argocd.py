@@ -233,10 +233,8 @@ class Application:
             # One that is tried again is Running.
             has_failed = done.get("phase") in {"Failed", "Error"} or done.get("retryCount")
             if done.get("syncResult", {}).get("revision") == self.revision and has_failed:
-                errors += [
-                    done["message"],
-                    *(each["message"] for each in done["syncResult"].get("resources", ())),
-                ]
+                results = done["syncResult"].get("resources", ())
+                errors += [done["message"], *(each["message"] for each in results)]
             return None if self._is_asked(body) else "; ".join(errors)
 
         return self._await(find, f"Argo CD has failed to sync {self.revision}")

@@ -116,6 +116,8 @@ def test_resets_once_argocd_is_done(argocd: ArgoCD, site: Site) -> None:
 def test_nothing_is_reset_where_argocd_fails(argocd: ArgoCD, site: Site) -> None:
     """A commit that cannot be applied is no rollout, whatever the pods do."""
     with argocd.follow(site.folder, name=site.namespace) as synced:
+        # So that it has failed after one try, and not after five minutes.
+        synced.patch(syncPolicy={"retry": {"limit": 0}})
         check_half_applied(site, synced, keeper=f"Application/argocd/{site.namespace}")
 
 
