@@ -26,6 +26,8 @@ MARKS: Mapping[str, frozenset[tuple[str, str]]] = {
     ),
     "argocd": frozenset({("annotations", "argocd.argoproj.io/tracking-id")}),
 }
+# Argo CD does not track definitions, so it never prunes one.
+UNMARKED = {("argocd", "CustomResourceDefinition")}
 # What the API server, or a controller of Kubernetes, chooses anew in each cluster: (kind, where, key).
 CHOSEN = (
     ("Service", "spec", "clusterIP"),
@@ -103,7 +105,11 @@ def read_objects(scratch: Scratch, tool: str) -> dict[str, Body]:
     """What the cluster has for each object of rendered/, by kind, namespace and name, without marks of `tool`."""
     done = scratch.kubectl("get", "-k", "rendered", "-o", "json")
     assert done.code == 0, done.output
-    return {_name(each): _strip(each, MARKS[tool]) for each in json.loads(done.output)["items"]}
+    bodies = json.loads(done.output)["items"]
+    return {
+        _name(each): _strip(each, frozenset() if (tool, each["kind"]) in UNMARKED else MARKS[tool])
+        for each in bodies
+    }
 
 
 def _name(body: Body) -> str:
