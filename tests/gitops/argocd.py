@@ -63,8 +63,10 @@ class ArgoCD:
 
     def uninstall(self) -> None:
         """Remove all Applications, which deletes what they keep, then the programs and the CRDs."""
-        self.plane.kubectl("delete", "applications.argoproj.io", "--all", "-A", "--timeout=30s")
-        self.stop()
+        try:
+            self.plane.kubectl("delete", "applications.argoproj.io", "--all", "-A", "--timeout=30s")
+        finally:
+            self.stop()
         self.plane.kubectl("delete", "--timeout=60s", *self._crds)
 
     def follow(self, repository: Path, *, name: str, **spec: Any) -> "Application":

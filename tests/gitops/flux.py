@@ -48,8 +48,12 @@ class Flux:
 
     def uninstall(self) -> None:
         """Remove all Kustomizations, which prunes what they keep, then the controller and its CRDs."""
-        self.plane.kubectl("delete", "kustomizations.kustomize.toolkit.fluxcd.io", "--all", "-A", "--timeout=30s")
-        self.stop()
+        try:
+            self.plane.kubectl(
+                "delete", "kustomizations.kustomize.toolkit.fluxcd.io", "--all", "-A", "--timeout=30s"
+            )
+        finally:
+            self.stop()
         self.plane.kubectl("delete", "--timeout=60s", "-R", "-f", self._programs / "crds")
 
     def follow(self, repository: Path, *, name: str, namespace: str = NAMESPACE, **spec: Any) -> "Kustomization":
