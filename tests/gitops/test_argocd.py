@@ -17,7 +17,7 @@ from tests.gitops.fleet import (
     check_removal,
     make_fleet,
 )
-from tests.gitops.shipped import apply_by_kubectl, check_shipped, sync
+from tests.gitops.shipped import AS_IS, apply_by_kubectl, check_shipped, sync
 from tests.journeys.scratch import Scratch
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.argocd]
@@ -66,14 +66,14 @@ def test_it_makes_the_same_objects(argocd_programs: Path, tmp_path: Path) -> Non
 
     @contextmanager
     def apply_by_argocd(scratch: Scratch) -> Iterator[None]:
-        argocd = ArgoCD.start(tmp_path / "argocd", scratch.controlplane)
+        argocd = ArgoCD.start(tmp_path / "controller", scratch.controlplane)
         try:
-            check_shipped(scratch, argocd.follow(scratch.folder, name="shipped"))
+            check_shipped(scratch, argocd.follow(scratch.folder, name="shipped", commit=AS_IS))
             yield
         finally:
             argocd.stop()
 
-    by_kubectl = sync(tmp_path / "kubectl", "kubectl", apply_by_kubectl)
+    by_kubectl = sync(tmp_path, "kubectl", apply_by_kubectl)
 
     assert len(by_kubectl) > 50
-    assert sync(tmp_path / "argocd", "argocd", apply_by_argocd) == by_kubectl
+    assert sync(tmp_path, "argocd", apply_by_argocd) == by_kubectl
