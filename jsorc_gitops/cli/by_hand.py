@@ -115,7 +115,7 @@ def resume(root: "Path", *, service: str, environment: str, kubeconfig: str | No
 def _open_pass(root: "Path", environment: str, kubeconfig: str | None, context: str | None) -> "Iterator[Pass]":
     """A pass over HEAD's tree, with all doors open."""
     from jsorc_gitops.adapters.git import Repository
-    from jsorc_gitops.cli.doors import open_doors
+    from jsorc_gitops.cli.doors import open_cluster, open_doors
     from jsorc_gitops.cli.reading import read_tree
     from jsorc_gitops.cli.terminal import Progress
     from jsorc_gitops.reconcile.ports import Options, Pass
@@ -123,7 +123,8 @@ def _open_pass(root: "Path", environment: str, kubeconfig: str | None, context: 
     repository = Repository(root)
     revision = repository.get_head()
     tree, _ = read_tree(repository, revision, root=root, environment=environment)
-    with open_doors(
-        tree, repository, root=root, kubeconfig=kubeconfig, context=context, progress=Progress()
-    ) as doors:
+    with (
+        open_cluster(kubeconfig, context) as cluster,
+        open_doors(cluster, tree, repository, root=root, progress=Progress()) as doors,
+    ):
         yield Pass(tree=tree, revision=revision, doors=doors, options=Options())

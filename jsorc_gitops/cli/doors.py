@@ -15,13 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from jsorc_gitops.adapters.cluster import Cluster
-    from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.adapters.jaseci import BrokenJaseci, Jaseci
     from jsorc_gitops.cli.terminal import Progress
     from jsorc_gitops.model.jaseci import Credentials
     from jsorc_gitops.model.settings import JaseciSettings, Settings
     from jsorc_gitops.model.tree import Tree
-    from jsorc_gitops.reconcile.ports import Doors
+    from jsorc_gitops.reconcile.ports import Doors, History
 
 
 class Clock:
@@ -42,31 +41,26 @@ class Clock:
 
 @contextmanager
 def open_doors(
+    cluster: "Cluster",
     tree: "Tree",
-    repository: "Repository",
+    history: "History",
     *,
     root: Path,
-    kubeconfig: str | None,
-    context: str | None,
     progress: "Progress",
-    read_only: bool = False,
     asks_jaseci: bool = True,
     seconds: float = 0.0,  # a call to Jaseci may take; 0 for as long as a pass allows
 ) -> "Iterator[Doors]":
-    """All that is outside of one pass over a tree, closed at the end."""
+    """All that is outside of one pass over a tree, beside the cluster, closed at the end."""
     from jsorc_gitops.adapters.lease import Lease
     from jsorc_gitops.reconcile.ports import Doors
 
     settings = tree.settings
     with ExitStack() as stack:
         stack.callback(progress.clear)
-        cluster = stack.enter_context(
-            open_cluster(kubeconfig, context, read_only=read_only, progress=progress.tell)
-        )
         jaseci = stack.enter_context(open_jaseci(settings, root, seconds=seconds)) if asks_jaseci else None
         yield Doors(
             cluster=cluster,
-            history=repository,
+            history=history,
             lease=Lease(cluster, tree=tree.name, namespace=settings.namespace, waiting=progress.wait),
             clock=Clock(cluster),
             jaseci=jaseci,

@@ -34,7 +34,7 @@ class Invocation:
 def look(invocation: Invocation) -> "TreeStatus":
     """How the fleet of HEAD is now. Raises JsorcError."""
     from jsorc_gitops.adapters.git import Repository
-    from jsorc_gitops.cli.doors import open_doors
+    from jsorc_gitops.cli.doors import open_cluster, open_doors
     from jsorc_gitops.cli.reading import read_tree
     from jsorc_gitops.reconcile.status import read_status
 
@@ -43,17 +43,18 @@ def look(invocation: Invocation) -> "TreeStatus":
     repository = Repository(invocation.root)
     revision = repository.get_head()
     tree, _ = read_tree(repository, revision, root=invocation.root, environment=invocation.environment)
-    with open_doors(
-        tree,
-        repository,
-        root=invocation.root,
-        kubeconfig=invocation.kubeconfig,
-        context=invocation.context,
-        progress=Progress(),
-        read_only=True,
-        asks_jaseci=invocation.jaseci,
-        seconds=JASECI_SECONDS,
-    ) as doors:
+    with (
+        open_cluster(invocation.kubeconfig, invocation.context, read_only=True) as cluster,
+        open_doors(
+            cluster,
+            tree,
+            repository,
+            root=invocation.root,
+            progress=Progress(),
+            asks_jaseci=invocation.jaseci,
+            seconds=JASECI_SECONDS,
+        ) as doors,
+    ):
         return read_status(
             tree, revision, doors, count_apart=repository.count_apart, services=invocation.services
         )

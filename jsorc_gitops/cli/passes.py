@@ -13,7 +13,7 @@ import click
 
 from jsorc_gitops import __version__
 from jsorc_gitops.cli import EXIT_BUG
-from jsorc_gitops.cli.doors import open_doors
+from jsorc_gitops.cli.doors import open_cluster, open_doors
 from jsorc_gitops.cli.modes import EXIT_DIFFERENCES
 from jsorc_gitops.cli.rendering import find_cache
 from jsorc_gitops.cli.telling import Teller, make_teller
@@ -22,9 +22,12 @@ from jsorc_gitops.errors import JsorcError
 from jsorc_gitops.reconcile.report import Ending, Report
 
 if TYPE_CHECKING:
-    from jsorc_gitops.adapters.git import Repository
+    from contextlib import AbstractContextManager
+
+    from jsorc_gitops.adapters.cluster import Cluster
     from jsorc_gitops.model.tree import Tree
-    from jsorc_gitops.reconcile.ports import Options
+    from jsorc_gitops.reconcile.ports import History, Options
+    from jsorc_gitops.reconcile.records import FoundTree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +42,14 @@ class Invocation:
     verbose: bool
     output: str
     exit_code: bool  # of a dry run: 6 where something differs
+    namespace: str = ""  # where the records lie that the tree is read from; "" to read it from git
     metrics: str | None = None
 
 
 def loop_passes(invocation: Invocation) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    where = f"HEAD of {invocation.root}"
+    where = f"the records in {invocation.namespace}" if invocation.namespace else f"HEAD of {invocation.root}"
     click.echo(f"jsorc {__version__}: a pass over {where} every `interval` seconds, until SIGTERM", err=True)
     interval = 10.0
     while not stop.is_set():
@@ -123,11 +127,27 @@ def _write_metrics(invocation: Invocation, report: Report | None, ending: Ending
 
 
 def _read_and_reconcile(invocation: Invocation, teller: Teller) -> "tuple[Tree, Report]":
+    # What is read lives to the end of a pass; to look through it for garbage again and again would double it.
+    gc.set_threshold(100_000, 50, 1000)
+    return (_read_cluster if invocation.namespace else _read_git)(invocation, teller)
+
+
+def _read_cluster(invocation: Invocation, teller: Teller) -> "tuple[Tree, Report]":
+    from jsorc_gitops.reconcile.ports import NoHistory
+    from jsorc_gitops.reconcile.records import read_cluster_tree
+
+    progress = Progress()
+    with _open_cluster(invocation, progress) as cluster:
+        cluster.read_discovery()
+        found = read_cluster_tree(cluster, invocation.namespace, invocation.environment)
+        report = _reconcile(invocation, teller, cluster, found.tree, NoHistory(), progress=progress, found=found)
+    return found.tree, report
+
+
+def _read_git(invocation: Invocation, teller: Teller) -> "tuple[Tree, Report]":
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.cli.reading import read_tree
 
-    # What is read lives to the end of a pass; to look through it for garbage again and again would double it.
-    gc.set_threshold(100_000, 50, 1000)
     repository = Repository(invocation.root)
     revision = repository.get_head()
     tree, edited = read_tree(repository, revision, root=invocation.root, environment=invocation.environment)
@@ -142,16 +162,37 @@ def _read_and_reconcile(invocation: Invocation, teller: Teller) -> "tuple[Tree, 
     if invocation.verbose and (later := repository.list_changed_since("rendered", "jsorc.yaml", "templates")):
         note = f"{later[0]} was changed after rendered/ was last committed; run jsorc render --commit"
         click.echo(f"note: {note}", err=True)
-    return tree, _reconcile(invocation, repository, tree, revision, teller)
+    progress = Progress()
+    with _open_cluster(invocation, progress) as cluster:
+        report = _reconcile(invocation, teller, cluster, tree, repository, revision=revision, progress=progress)
+    return tree, report
+
+
+def _open_cluster(invocation: Invocation, progress: Progress) -> "AbstractContextManager[Cluster]":
+    return open_cluster(
+        invocation.kubeconfig,
+        invocation.context,
+        read_only=invocation.options.dry_run,
+        progress=progress.tell,
+    )
 
 
 def _reconcile(
-    invocation: Invocation, repository: "Repository", tree: "Tree", revision: str, teller: Teller
+    invocation: Invocation,
+    teller: Teller,
+    cluster: "Cluster",
+    tree: "Tree",
+    history: "History",
+    *,
+    progress: Progress,
+    revision: str = "",
+    found: "FoundTree | None" = None,
 ) -> Report:
     from jsorc_gitops.adapters.files import read_mask_key
     from jsorc_gitops.reconcile import converge
 
-    options, settings, progress = invocation.options, tree.settings, Progress()
+    options, settings = invocation.options, tree.settings
+    revision = found.revision if found else revision
     if options.dry_run:
         options = replace(options, mask_key=read_mask_key(find_cache()))
     quiet = settings.quiet and not invocation.verbose
@@ -163,20 +204,17 @@ def _reconcile(
     known = Report(revision=revision, tree=tree.name, dry_run=options.dry_run)
     tell(known)
     with open_doors(
+        cluster,
         tree,
-        repository,
+        history,
         root=invocation.root,
-        kubeconfig=invocation.kubeconfig,
-        context=invocation.context,
         progress=progress,
-        read_only=options.dry_run,
         asks_jaseci=not options.dry_run,
     ) as opened:
         doors = replace(opened, tell=tell)
         try:
-            return converge.reconcile(tree, revision, doors, options)
+            return converge.reconcile(tree, revision, doors, options, found=found)
         except JsorcError:
             asked = doors.jaseci.requests if doors.jaseci else 0
-            cluster = doors.cluster
             tell(replace(known, server=cluster.server, requests=cluster.requests, jaseci_requests=asked))
             raise

@@ -1,6 +1,6 @@
 """`jsorc reconcile`: one pass over the committed tree, or one every `interval` seconds."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
     help="How long --wait stays; then the exit code is 4.",
 )
 @click.option("--env", "environment", default="", metavar="NAME", help="The environment, if there are several.")
+@click.option(
+    "--from-cluster",
+    is_flag=True,
+    help="Read the tree from its records in the cluster, not from git; apply and prune nothing.",
+)
+@click.option("--namespace", default="", metavar="NAME", help="With --from-cluster: where the records lie.")
 @click.option("-v", "--verbose", is_flag=True, help="Also print what is as it should be, whatever `quiet` says.")
 @click.option("--dry-run", is_flag=True, help="Print what a pass would change, and write nothing.")
 @click.option("--exit-code", is_flag=True, help="With --dry-run: exit 6 when a pass would change something.")
@@ -55,29 +61,30 @@ if TYPE_CHECKING:
 @click.pass_obj
 def reconcile(
     root: "Path",
+    /,
     *,
     loop: bool,
     wait: bool,
     timeout: float,
-    environment: str,
-    verbose: bool,
+    from_cluster: bool,
     dry_run: bool,
     exit_code: bool,
     adopt: bool,
     allow_prune: bool,
     allow_rewind: bool,
     audit_every: float,
-    output: str,
     metrics: str | None,
-    kubeconfig: str | None,
-    context: str | None,
+    **rest: Any,  # what an Invocation takes as it is
 ) -> int:
     """Make the cluster what HEAD's rendered/ says; reset the Jaseci services that do not run.
+
+    Where jsorc.yaml says that Flux or Argo CD is the applier, a pass judges and resets alone.
 
     Exit codes: 0 converged or on its way; 1 something was refused or failed; 4 applied, but a workload or a
     Jaseci service does not work, or --wait ran out of time; 5 another reconciler is at work.
     """
     _check_usage(dry_run=dry_run, exit_code=exit_code, is_pass=bool(loop or metrics))
+    _check_source(from_cluster=from_cluster, namespace=rest["namespace"])
     patience = _find_patience(timeout, wait=wait, once=not (loop or dry_run))
     from jsorc_gitops.cli.passes import Invocation, loop_passes, run_once
     from jsorc_gitops.reconcile.ports import Options
@@ -90,17 +97,7 @@ def reconcile(
         audit_every=audit_every,
         wait=patience,
     )
-    invocation = Invocation(
-        root=root,
-        kubeconfig=kubeconfig,
-        context=context,
-        environment=environment,
-        options=options,
-        verbose=verbose,
-        output=output,
-        exit_code=exit_code,
-        metrics=metrics,
-    )
+    invocation = Invocation(root=root, options=options, exit_code=exit_code, metrics=metrics, **rest)
     return loop_passes(invocation) if loop else run_once(invocation)
 
 
@@ -109,6 +106,16 @@ def _check_usage(*, dry_run: bool, exit_code: bool, is_pass: bool) -> None:
         raise click.UsageError("--dry-run is no pass, so it goes neither with --loop nor with --metrics")
     if exit_code and not dry_run:
         raise click.UsageError("--exit-code tells of differences, so it needs --dry-run")
+
+
+def _check_source(*, from_cluster: bool, namespace: str) -> None:
+    if bool(namespace) != from_cluster:
+        raise click.UsageError("--from-cluster and --namespace go together: the records lie in a namespace")
+    context = click.get_current_context()
+    for name in ("dry_run", "adopt", "allow_prune", "allow_rewind", "audit_every"):
+        if from_cluster and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            option = f"--{name.replace('_', '-')}"
+            raise click.UsageError(f"--from-cluster applies nothing, so it does not go with {option}")
 
 
 def _find_patience(timeout: float, *, wait: bool, once: bool) -> float | None:

@@ -12,7 +12,7 @@ from jsorc_gitops.model.settings import DEFAULT_TREE
 from jsorc_gitops.model.yaml import format_documents, format_yaml
 
 FOLDER = "rendered"
-RECORD_PREFIX = "jsorc.record."
+RECORD_PREFIX, SETTINGS_PREFIX = "jsorc.record.", "jsorc.settings."
 
 Files = Mapping[str, str]  # path below the tree's folder, with '/' → text
 
@@ -38,7 +38,7 @@ class TreeDiff:
 
 
 def settings_name(tree: str) -> str:
-    return f"jsorc.settings.{tree}"
+    return f"{SETTINGS_PREFIX}{tree}"
 
 
 def record_name(tree: str, service: str) -> str:

@@ -119,13 +119,33 @@ def parse_tree(files: Sources, *, name: str, where: str, keep: Keep = lambda *_:
             manifests[manifest.ref] = manifest
     settings = _find_settings(manifests, name, where=where)
     records = {
-        each.service: parse_record(_data(each, "service.json"), where=str(ref))
+        each.service: parse_record_manifest(each)
         for ref, each in manifests.items()
         if each.service and ref.name == record_name(name, each.service) and ref.kind == "ConfigMap"
     }
     if lost := {each.service for each in manifests.values()} - {*records, ""}:
         raise TreeError(f"{where}: no record of {', '.join(sorted(lost))}; run jsorc render")
     return Tree(name=name, settings=settings, records=records, manifests=manifests)
+
+
+def parse_settings_manifest(manifest: Manifest, *, where: str) -> Settings:
+    """The settings that a ConfigMap carries. Raises TreeError or SettingsError."""
+    try:
+        data = json.loads(_data(manifest, "settings.json"))
+        if data["version"] != SETTINGS_VERSION:
+            raise TreeError(
+                f"{where}: {manifest.ref} has version {data['version']}, this jsorc reads {SETTINGS_VERSION}; "
+                "use the jsorc that rendered it, or a newer one"
+            )
+        settings = data["settings"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise TreeError(f"{where}: {manifest.ref} holds no settings; run jsorc render") from error
+    return parse_settings(format_yaml(settings), source=str(manifest.ref))
+
+
+def parse_record_manifest(manifest: Manifest) -> ServiceRecord:
+    """The record of a service that a ConfigMap carries. Raises FormatError or TreeError."""
+    return parse_record(_data(manifest, "service.json"), where=str(manifest.ref))
 
 
 def compute_digest(trees: Mapping[str, Mapping[ObjectRef, Manifest]]) -> str:
@@ -138,17 +158,7 @@ def _find_settings(manifests: Mapping[ObjectRef, Manifest], tree: str, *, where:
     ref = next((each for each in manifests if (each.kind, each.name) == ("ConfigMap", settings_name(tree))), None)
     if ref is None:
         raise TreeError(f"{where}: the settings record {settings_name(tree)} is missing; run jsorc render")
-    try:
-        data = json.loads(_data(manifests[ref], "settings.json"))
-        if data["version"] != SETTINGS_VERSION:
-            raise TreeError(
-                f"{where}: {ref} has version {data['version']}, this jsorc reads {SETTINGS_VERSION}; "
-                "use the jsorc that rendered it, or a newer one"
-            )
-        settings = data["settings"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise TreeError(f"{where}: {ref} holds no settings; run jsorc render") from error
-    return parse_settings(format_yaml(settings), source=str(ref))
+    return parse_settings_manifest(manifests[ref], where=where)
 
 
 def _data(manifest: Manifest, key: str) -> str:

@@ -5,10 +5,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from jsorc_gitops.errors import ClusterError, JsorcError
+from jsorc_gitops.errors import JsorcError
 from jsorc_gitops.model.services import ServiceRecord
 from jsorc_gitops.model.settings import format_services
 from jsorc_gitops.reconcile.guards import check_cluster
+from jsorc_gitops.reconcile.holding import hold_lease
 from jsorc_gitops.reconcile.judge import judge_health
 from jsorc_gitops.reconcile.ledger import Ledger, LedgerEntry, Pause
 from jsorc_gitops.reconcile.memory import read_memory, write_ledger
@@ -18,8 +19,6 @@ from jsorc_gitops.reconcile.resets import ServiceVerdict, Verdict, list_resettab
 from jsorc_gitops.reconcile.resetter import reset_services
 
 BY_HAND = "asked for by hand"
-
-_NOT_FOUND = 404
 
 
 def reset_by_hand(run: Pass, service: str) -> Report:
@@ -39,7 +38,7 @@ def reset_by_hand(run: Pass, service: str) -> Report:
         ledger = _write(run, ledger, service, owe_reset(ledger.find(service), record, BY_HAND))
         workloads = [run.tree.manifests[ref] for ref in record.workloads]
         judged = judge_health(run, {}, workloads, changed=record.workloads, without=())
-        report = reset_services(run, ledger, judged, broken=(), only=service)
+        report = reset_services(run, ledger, judged, held={}, only=service)
         services = tuple(map(_explain_delay, report.services))
         return replace(report, services=services, errors=(*judged.errors, *report.errors))
 
@@ -89,18 +88,8 @@ def _explain_delay(verdict: ServiceVerdict) -> ServiceVerdict:
 def _hold(run: Pass) -> Iterator[None]:
     run.cluster.read_discovery()
     check_cluster(run)
-    try:
-        run.doors.lease.acquire()
-    except ClusterError as error:
-        if error.status == _NOT_FOUND:
-            raise JsorcError(
-                f"nothing was applied to namespace {run.namespace} yet; run jsorc reconcile first"
-            ) from error
-        raise
-    try:
+    with hold_lease(run):
         yield
-    finally:
-        run.doors.lease.release()
 
 
 def _write(run: Pass, ledger: Ledger, service: str, entry: LedgerEntry) -> Ledger:

@@ -8,6 +8,7 @@ from jsorc_gitops.model.objects import ApplyRequest, Manifest, ObjectRef
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.applier import apply_steps
 from jsorc_gitops.reconcile.audit import audit_steps, is_due
+from jsorc_gitops.reconcile.following import follow_tree
 from jsorc_gitops.reconcile.guards import (
     check_cluster,
     check_repository,
@@ -16,7 +17,6 @@ from jsorc_gitops.reconcile.guards import (
     is_foreign_namespace,
 )
 from jsorc_gitops.reconcile.inventory import Entry, State
-from jsorc_gitops.reconcile.judge import Judged, judge_health
 from jsorc_gitops.reconcile.ledger import Ledger
 from jsorc_gitops.reconcile.memory import read_memory, write_pending, write_settled
 from jsorc_gitops.reconcile.observe import Observation, observe_tree, select_manifests
@@ -27,9 +27,9 @@ from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.prepare import find_given_up
 from jsorc_gitops.reconcile.preview import preview_prune, preview_steps
 from jsorc_gitops.reconcile.pruner import find_left_alone, find_prune, prune_objects
-from jsorc_gitops.reconcile.report import ObjectResult, Report, join_reports, make_result
-from jsorc_gitops.reconcile.resetter import find_restarted, reset_services
-from jsorc_gitops.reconcile.waiting import wait_for_verdicts
+from jsorc_gitops.reconcile.records import FoundTree
+from jsorc_gitops.reconcile.report import ObjectResult, Report, make_result
+from jsorc_gitops.reconcile.verdicts import judge_and_reset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,13 @@ class _Plan:
     prune: PrunePlan
 
 
-def reconcile(tree: Tree, revision: str, doors: Doors, options: Options) -> Report:
+def reconcile(
+    tree: Tree, revision: str, doors: Doors, options: Options, *, found: FoundTree | None = None
+) -> Report:
     """One pass over a tree at a commit; with `options.dry_run` what it would do.
+
+    `found` is the tree where it was read from the cluster; then, as where Flux or Argo CD applies it, nothing is
+    applied.
 
     Raises ClusterError where the API server cannot be used at all, FormatError where the stored state cannot
     be read, RefusedError where another repository was applied last, LeaseHeldError where another pass is at work.
@@ -61,9 +66,13 @@ def reconcile(tree: Tree, revision: str, doors: Doors, options: Options) -> Repo
         doors.tell(report)
         return report
     run = Pass(tree=tree, revision=revision, doors=doors, options=options)
-    doors.cluster.read_discovery()
+    if found is None:
+        doors.cluster.read_discovery()
     check_cluster(run)
-    report = _preview(run) if options.dry_run else _hold_and_converge(run)
+    if found or tree.settings.applier != "jsorc":
+        report = follow_tree(run, found)
+    else:
+        report = _preview(run) if options.dry_run else _hold_and_converge(run)
     return replace(
         report,
         tree=tree.name,
@@ -158,45 +167,18 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
     mended = not any(each.is_bad and each.ref in plan.unchanged for each in results)
     audited = plan.audits and mended
     write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=audited)
-    judged = _judge(run, plan, results, prune)
-    return replace(judged, objects=tuple(results), warnings=(*plan.warnings, *judged.warnings))
-
-
-def _judge(run: Pass, plan: _Plan, results: Sequence[ObjectResult], prune: PrunePlan) -> Report:
-    """What is known when all is applied: errors about no single object, health, and what was reset."""
-    changed = {each.ref for each in results if each.action not in {Action.UNCHANGED, Action.YIELD}}
     bad = [each for each in results if each.is_bad]
-    without = {each.ref for each in bad}
-    judged = judge_health(run, plan.observed.live, plan.manifests, changed=changed, without=without)
-    report = Report(
-        revision=run.revision,
-        healths=tuple(
-            (each.service, judged.healths[each.ref]) for each in plan.manifests if each.ref in judged.healths
-        ),
-        errors=(*((prune.refusal,) if prune.refusal else ()), *judged.errors),
+    judged = judge_and_reset(
+        run,
+        plan.ledger,
+        observed.live,
+        plan.manifests,
+        changed={each.ref for each in results if each.action not in {Action.UNCHANGED, Action.YIELD}},
+        without={each.ref for each in bad},
+        errors=(prune.refusal,) if prune.refusal else (),
+        find_held=lambda: dict.fromkeys((each.service for each in bad), "its objects could not be applied"),
     )
-    run.doors.tell(report)
-    give_up = run.doors.clock.monotonic() + (run.options.wait or 0)
-    judged, report = _wait(run, report, judged, give_up)
-    broken = {each.service for each in bad}
-    resets = reset_services(run, plan.ledger, judged, broken=broken)
-    while run.options.wait is not None and (restarted := find_restarted(run, resets)) and not report.overdue:
-        judged = judge_health(run, judged.evidence.live, plan.manifests, changed=restarted, without=without)
-        judged, report = _wait(run, report, judged, give_up)
-        _, ledger = read_memory(run)
-        again = reset_services(run, ledger, judged, broken=broken)
-        resets = replace(again, warnings=(*resets.warnings, *again.warnings))
-    paused = Report(revision=run.revision, services=tell_paused(run))
-    run.doors.tell(paused)
-    return join_reports([report, resets, paused])
-
-
-def _wait(run: Pass, report: Report, judged: Judged, give_up: float) -> tuple[Judged, Report]:
-    """With --wait, how all is once it has its verdict, or at that moment; else as it was."""
-    if run.options.wait is None:
-        return judged, report
-    left = max(0.0, give_up - run.doors.clock.monotonic())
-    return wait_for_verdicts(run, report, judged, seconds=left)
+    return replace(judged, objects=tuple(results), warnings=(*plan.warnings, *judged.warnings))
 
 
 def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observed: Observation) -> list[Step]:
@@ -208,7 +190,7 @@ def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observ
             part_of=run.part_of,
             policy=run.tree.find_policy(each.service),
             adopt=run.options.adopt,
-            keeper=observed.keepers.get(each.ref, ""),
+            keeper=observed.keepers.get(each.ref),
         )
         for each in manifests
         if not observed.explain_unread(each.ref) and not is_foreign_namespace(run, each, observed)

@@ -6,20 +6,24 @@ https://fluxcd.io/flux/components/kustomize/kustomizations/#inventory
 https://argo-cd.readthedocs.io/en/stable/user-guide/resource_tracking/
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, ObjectRef
 from jsorc_gitops.reconcile.ports import Cluster
+from jsorc_gitops.reconcile.syncers import ARGO, FLUX, Syncer
 
-_FLUX, _ARGO = "kustomize.toolkit.fluxcd.io", "argoproj.io"
 _MANAGERS = frozenset({"kustomize-controller", "argocd-controller"})
 _TRACKING = "argocd.argoproj.io/tracking-id"
 
 
-def find_keepers(cluster: Cluster, live: Mapping[ObjectRef, Body]) -> dict[ObjectRef, str]:
-    """Who keeps which of these objects: 'Kustomization flux-system/app'. One that cannot be asked counts."""
+def find_keepers(cluster: Cluster, live: Mapping[ObjectRef, Body]) -> dict[ObjectRef, Syncer]:
+    """Who keeps which of these objects. One that cannot be asked counts."""
+    return {ref: each for ref, each in find_syncers(cluster, live).items() if each.keeps(ref)}
+
+
+def find_syncers(cluster: Cluster, live: Mapping[ObjectRef, Body]) -> dict[ObjectRef, Syncer]:
+    """Whose mark each object carries, where there is such a one, whether it keeps the object or not."""
     marked = {ref: body for ref, body in live.items() if _has_applied(body)}
     if not marked:
         return {}
@@ -30,48 +34,51 @@ def _has_applied(body: Body) -> bool:
     return any(each.get("manager") in _MANAGERS for each in body["metadata"].get("managedFields") or ())
 
 
-def _find_kustomizations(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> dict[ObjectRef, str]:
-    version = cluster.find_api_version(_FLUX, "Kustomization")
+def _find_kustomizations(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> dict[ObjectRef, Syncer]:
+    version = cluster.find_api_version(FLUX, "Kustomization")
     if version is None:
         return {}
     named: dict[ObjectRef, list[ObjectRef]] = {}
     for ref, body in marked.items():
         labels = body["metadata"].get("labels") or {}
-        name, namespace = (labels.get(f"{_FLUX}/{key}", "") for key in ("name", "namespace"))
+        name, namespace = (labels.get(f"{FLUX}/{key}", "") for key in ("name", "namespace"))
         if name and namespace:
-            keeper = ObjectRef(group=_FLUX, kind="Kustomization", namespace=namespace, name=name)
+            keeper = ObjectRef(group=FLUX, kind="Kustomization", namespace=namespace, name=name)
             named.setdefault(keeper, []).append(ref)
     answers = cluster.get_objects([(version, keeper) for keeper in named]) if named else []
     return {
-        ref: f"Kustomization {keeper.namespace}/{keeper.name}"
+        ref: Syncer(ref=keeper, body=answer)
         for (keeper, refs), answer in zip(named.items(), answers, strict=True)
         for ref in refs
-        if answer is not None and (isinstance(answer, ClusterError) or _spell_flux(ref) in _list_kept(answer))
+        if answer is not None
     }
 
 
-def _find_applications(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> dict[ObjectRef, str]:
-    version = cluster.find_api_version(_ARGO, "Application")
+def _find_applications(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> dict[ObjectRef, Syncer]:
+    version = cluster.find_api_version(ARGO, "Application")
     tracked = {ref: app for ref, body in marked.items() if (app := _read_tracking(ref, body))}
     if version is None or not tracked:
         return {}
     (answer,) = cluster.list_objects([(version, "Application")])
     if isinstance(answer, ClusterError):
-        return {ref: f"Application {app}" for ref, app in tracked.items()}
-    kept = {(name, each) for app in answer for name in _name_application(app) for each in _list_resources(app)}
-    return {ref: f"Application {app}" for ref, app in tracked.items() if (app, ref) in kept}
+        return {ref: Syncer(ref=_name_application(app, ""), body=answer) for ref, app in tracked.items()}
+    named: dict[str, list[Syncer]] = {}
+    for body in answer:
+        name, namespace = body["metadata"]["name"], body["metadata"].get("namespace", "")
+        syncer = Syncer(ref=_name_application(name, namespace), body=body)
+        # Tracking ids name it alone in Argo CD's own namespace, after its namespace elsewhere.
+        for spelled in (name, f"{namespace}_{name}"):
+            named.setdefault(spelled, []).append(syncer)
+    return {ref: _choose(named[app], ref) for ref, app in tracked.items() if app in named}
 
 
-def _list_kept(kustomization: Body) -> frozenset[str]:
-    entries: Iterable[Mapping[str, Any]] = ((kustomization.get("status") or {}).get("inventory") or {}).get(
-        "entries"
-    ) or ()
-    return frozenset(str(each.get("id")) for each in entries)
+def _name_application(name: str, namespace: str) -> ObjectRef:
+    return ObjectRef(group=ARGO, kind="Application", namespace=namespace, name=name)
 
 
-def _spell_flux(ref: ObjectRef) -> str:
-    # The names of RBAC may hold colons, which the inventory spells as two underscores.
-    return f"{ref.namespace}_{ref.name.replace(':', '__')}_{ref.group}_{ref.kind}"
+def _choose(syncers: list[Syncer], ref: ObjectRef) -> Syncer:
+    """The one that keeps the object, of several with the same name in other namespaces."""
+    return next((each for each in syncers if each.keeps(ref)), syncers[0])
 
 
 def _read_tracking(ref: ObjectRef, body: Body) -> str:
@@ -82,21 +89,3 @@ def _read_tracking(ref: ObjectRef, body: Body) -> str:
     kind, _, place = rest.partition(":")
     mine = kind == f"{ref.group}/{ref.kind}" and place.partition("/")[2] == ref.name
     return app if mine and ref.namespace in {"", place.partition("/")[0]} else ""
-
-
-def _name_application(app: Body) -> Sequence[str]:
-    """How tracking ids name it: alone in Argo CD's own namespace, after its namespace elsewhere."""
-    name, namespace = app["metadata"]["name"], app["metadata"].get("namespace", "")
-    return name, f"{namespace}_{name}"
-
-
-def _list_resources(app: Body) -> list[ObjectRef]:
-    return [
-        ObjectRef(
-            group=each.get("group", ""),
-            kind=each.get("kind", ""),
-            namespace=each.get("namespace", ""),
-            name=each.get("name", ""),
-        )
-        for each in (app.get("status") or {}).get("resources") or ()
-    ]

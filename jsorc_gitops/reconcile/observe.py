@@ -10,6 +10,7 @@ from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.ports import Cluster
+from jsorc_gitops.reconcile.syncers import Syncer
 
 Kind = tuple[str, str]  # (API version, kind)
 Place = tuple[str, str, str]  # (API group, kind, namespace)
@@ -26,7 +27,7 @@ class Observation:
     """The live objects by identity, those that Flux or Argo CD keep, and what could not be read and why."""
 
     live: Mapping[ObjectRef, Body] = field(repr=False)
-    keepers: Mapping[ObjectRef, str]
+    keepers: Mapping[ObjectRef, Syncer]
     unread: Mapping[Place, str]
 
     def explain_unread(self, ref: ObjectRef) -> str:

@@ -24,6 +24,7 @@ from jsorc_gitops.reconcile.ownership import (
     holds_git_data,
     is_masked,
 )
+from jsorc_gitops.reconcile.syncers import Syncer
 
 # Set by the server on every object; a difference there is nobody's change.
 _SERVER_SET = frozenset({"resourceVersion", "generation", "managedFields", "uid", "creationTimestamp"})
@@ -85,7 +86,7 @@ def plan_object(
     part_of: str,
     policy: ApplyPolicy = DEFAULT,
     adopt: bool = False,
-    keeper: str = "",
+    keeper: Syncer | None = None,
 ) -> Step:
     """Decide from what is known without asking the server; CONFIGURE is then confirmed by a dry-run.
 

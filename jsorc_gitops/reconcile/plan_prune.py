@@ -8,6 +8,7 @@ from jsorc_gitops.model.objects import Body, ObjectRef, sort_key
 from jsorc_gitops.reconcile.inventory import Entry, State, find_part_of
 from jsorc_gitops.reconcile.ownership import find_own_entry
 from jsorc_gitops.reconcile.plan import Action, Step, is_going
+from jsorc_gitops.reconcile.syncers import Syncer
 
 PRUNE_FLOOR = 10
 PRUNE_SHARE = 0.3
@@ -30,7 +31,7 @@ def plan_prune(
     live: Mapping[ObjectRef, Body],
     *,
     part_of: str,
-    keepers: Mapping[ObjectRef, str],
+    keepers: Mapping[ObjectRef, Syncer],
     descends: bool,
     consents: Collection[str],
 ) -> PrunePlan:
@@ -47,8 +48,7 @@ def plan_prune(
             f"{len(present)} objects missing in it are kept; --allow-rewind prunes them",
         )
     steps = [
-        plan_removal(entry, live[entry.ref], part_of=part_of, keeper=keepers.get(entry.ref, ""))
-        for entry in present
+        plan_removal(entry, live[entry.ref], part_of=part_of, keeper=keepers.get(entry.ref)) for entry in present
     ]
     steps.sort(key=lambda step: sort_key(step.ref), reverse=True)
     # What is on its way already was agreed on then.
@@ -58,7 +58,7 @@ def plan_prune(
     return PrunePlan(steps=tuple(steps), gone=gone)
 
 
-def plan_removal(entry: Entry, live: Body, *, part_of: str, keeper: str = "") -> Step:
+def plan_removal(entry: Entry, live: Body, *, part_of: str, keeper: Syncer | None = None) -> Step:
     """What becomes of an object that is in the inventory and no longer in the tree."""
     metadata = live["metadata"]
     action, reason = Action.PRUNE, "no longer in the tree"

@@ -74,6 +74,23 @@ class History(Protocol):
     def list_trailers(self, old: str, new: str, key: str) -> list[str]: ...
 
 
+class NoHistory:
+    """That of a tree which was not read from commits: nobody knows of any."""
+
+    def is_ancestor(self, _old: str, _new: str) -> bool | None:
+        return None
+
+    def is_shallow(self) -> bool:
+        return True
+
+    def has_history(self, _path: str, *, revision: str = "HEAD") -> bool:
+        del revision
+        return False
+
+    def list_trailers(self, _old: str, _new: str, _key: str) -> list[str]:
+        return []
+
+
 class Lease(Protocol):
     """The lock of one tree; one pass at a time holds it. `number` counts the passes that have."""
 

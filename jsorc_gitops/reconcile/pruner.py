@@ -127,7 +127,7 @@ def _look_again(run: Pass, stale: Sequence[Step], results: list[ObjectResult]) -
             results.append(_result(step, live or {}))
             continue
         entry = Entry(ref=step.ref, service=step.service, uid=_uid(step.live), fingerprint="")
-        planned = plan_removal(entry, live, part_of=run.part_of, keeper=keepers.get(step.ref, ""))
+        planned = plan_removal(entry, live, part_of=run.part_of, keeper=keepers.get(step.ref))
         if planned.action is Action.YIELD:
             results.append(_result(planned, {}))
         else:

@@ -15,17 +15,17 @@ def look_behind(
     records: Mapping[str, ServiceRecord],
     judged: Judged,
     *,
-    broken: Collection[str],
+    held: Mapping[str, str],
     seeing: Collection[str],
 ) -> tuple[dict[str, ServiceVerdict | None], dict[str, Watched]]:
     """Why each service waits, None where it does not; and what runs behind those of `seeing` that do not.
 
-    `broken` are services with objects that could not be applied.
+    `held` are services that are not touched, and why.
     """
     waiting: dict[str, ServiceVerdict | None] = {}
     seen: dict[str, Watched] = {}
     for name, record in records.items():
-        waiting[name] = _check_applied(record, broken) or check_pods(record, judged.healths)
+        waiting[name] = _check_held(record, held) or check_pods(record, judged.healths)
         if not waiting[name] and name in seeing:
             watched = _watch(record, judged.evidence)
             waiting[name] = _check_scale(record, watched)
@@ -34,10 +34,8 @@ def look_behind(
     return waiting, seen
 
 
-def _check_applied(record: ServiceRecord, broken: Collection[str]) -> ServiceVerdict | None:
-    if record.name not in broken:
-        return None
-    return make_verdict(record, Verdict.WAITING, "its objects could not be applied")
+def _check_held(record: ServiceRecord, held: Mapping[str, str]) -> ServiceVerdict | None:
+    return make_verdict(record, Verdict.WAITING, held[record.name]) if record.name in held else None
 
 
 def _check_scale(record: ServiceRecord, watched: Watched) -> ServiceVerdict | None:

@@ -281,7 +281,8 @@ def _summarize(report: Report, *, quiet: bool) -> str:
     is_asked_for = report.changed or report.dry_run or not quiet
     where = f" on {report.server}" if report.server and is_asked_for else ""
     plan = "dry run of " if report.dry_run else ""
-    return f"{plan}{report.revision[:12]}{where}: {what} ({_count(len(report.objects))}, {asked})"
+    revision = report.revision[:12] or f"tree {report.tree}"
+    return f"{plan}{revision}{where}: {what} ({_count(len(report.objects))}, {asked})"
 
 
 def _count(number: int) -> str:

@@ -1,6 +1,6 @@
 """Resets services, each written into the ledger before it is begun and after it was verified."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError
@@ -38,14 +38,14 @@ def reset_services(
     ledger: Ledger,
     judged: Judged,
     *,
-    broken: Collection[str],
+    held: Mapping[str, str],
     only: str = "",
 ) -> Report:
     """Ask about each service whose pods are ready, and reset those that do not run or whose pods are others.
 
-    `broken` are services with objects that could not be applied: they are not touched. `only` one is looked at
-    where a person asks for it; then it waits for nobody. Returns the verdicts, and what is to be known besides.
-    Raises TreeError.
+    `held` are services that are not touched, and why: their objects could not be applied, say. `only` one is
+    looked at where a person asks for it; then it waits for nobody. Returns the verdicts, and what is to be known
+    besides. Raises TreeError.
     """
     records = run.tree.records
     resettable = list_resettable(records, jaseci=run.doors.jaseci is not None)
@@ -56,7 +56,7 @@ def reset_services(
     owed = {*resettable, *(name for name in run.paused if name in records and records[name].via != "none")}
     looked_at = {name: each for name, each in records.items() if each.keep_alive and only in {"", name}}
     seeing = owed | find_dependencies(owed, records)
-    waiting, seen = look_behind(looked_at, judged, broken=broken, seeing=seeing)
+    waiting, seen = look_behind(looked_at, judged, held=held, seeing=seeing)
     noted = note_rollouts(ledger, records, seen, owed)
     resets = _Resets(run, ledger, judged.evidence.live, alone=bool(only))
     resets.begin(waiting, [name for name in waiting if name in resettable], noted)

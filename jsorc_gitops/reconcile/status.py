@@ -202,7 +202,7 @@ def _judge_object(
         state.entries.get(ref),
         part_of=run.part_of,
         policy=run.tree.find_policy(service),
-        keeper=observed.keepers.get(ref, ""),
+        keeper=observed.keepers.get(ref),
     )
     return judge_step(step, health)
 
@@ -212,7 +212,7 @@ def _judge_removals(run: Pass, state: State, observed: Observation) -> list[Obje
     asleep = {name for name, record in run.tree.records.items() if not record.keep_alive}
     return [
         judge_removal(
-            plan_removal(entry, observed.live[ref], part_of=run.part_of, keeper=observed.keepers.get(ref, ""))
+            plan_removal(entry, observed.live[ref], part_of=run.part_of, keeper=observed.keepers.get(ref))
         )
         for ref, entry in state.entries.items()
         if ref not in run.tree.manifests and ref in observed.live and entry.service not in asleep

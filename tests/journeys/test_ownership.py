@@ -444,7 +444,11 @@ def keep(tree: Tree, make: Any, *, kept: str = "settings", alive: bool = True) -
     if alive:
         keeper["metadata"] = {"name": "app"}
         tree.kubectl("create", "-f", "-", stdin=json.dumps(keeper))
-    return f"Kustomization {tree.namespace}/app" if manager.startswith("kustomize") else "Application app"
+    return (
+        f"Kustomization {tree.namespace}/app"
+        if manager.startswith("kustomize")
+        else f"Application {tree.namespace}/app"
+    )
 
 
 GITOPS = pytest.mark.parametrize("make", [make_flux, make_argo])

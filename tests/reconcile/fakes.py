@@ -34,6 +34,10 @@ def conflict(message: str = "the object has been modified", **more: Any) -> Clus
     return ClusterError(message, status=409, reason="Conflict", **more)
 
 
+def _matches(labels: Mapping[str, str], key: str, value: str | None) -> bool:
+    return key in labels if value is None else labels.get(key) == value
+
+
 def _raised(answer: Mapping[str, Any] | ClusterError) -> Mapping[str, Any]:
     if isinstance(answer, ClusterError):
         raise answer
@@ -230,13 +234,13 @@ class FakeCluster:
         return self._find(kind, selector, namespace)
 
     def _find(self, kind: str, selector: str, namespace: str) -> list[Mapping[str, Any]]:
-        key, _, value = selector.partition("=")
+        key, equals, value = selector.partition("=")
         return [
             deepcopy(body)
             for ref, body in self.objects.items()
             if ref.kind == kind
             and namespace in {"", ref.namespace}
-            and (not selector or (body["metadata"].get("labels") or {}).get(key) == value)
+            and (not selector or _matches(body["metadata"].get("labels") or {}, key, value if equals else None))
         ]
 
     def _apply(self, request: ApplyRequest) -> Mapping[str, Any] | ClusterError:

@@ -179,7 +179,9 @@ class FakeClock:
 
     def sleep(self, seconds: float) -> None:
         self.log.append("sleep")
-        self.time += timedelta(seconds=seconds)
+        end = self.time + timedelta(seconds=seconds)
+        while self.go_on((end - self.time).total_seconds()):
+            pass
 
 
 class World:

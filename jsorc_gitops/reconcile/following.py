@@ -1,0 +1,201 @@
+"""The corridor over a tree that Flux, Argo CD or a person applies: it judges, resets and reports, nothing else.
+
+Nothing is reset before what syncs the tree is done with a revision: half of it applied is no rollout.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from jsorc_gitops.model.kinds import may_be_judged
+from jsorc_gitops.model.layout import FOLDER, compute_folder, record_name, settings_name
+from jsorc_gitops.model.objects import ObjectRef
+from jsorc_gitops.reconcile.health import Health, Status
+from jsorc_gitops.reconcile.holding import hold_lease
+from jsorc_gitops.reconcile.inventory import State
+from jsorc_gitops.reconcile.memory import read_memory
+from jsorc_gitops.reconcile.observe import observe_tree, select_manifests
+from jsorc_gitops.reconcile.pauses import leave_out_paused
+from jsorc_gitops.reconcile.ports import Pass
+from jsorc_gitops.reconcile.records import FoundTree, Sight, look_at_records, parse_sight
+from jsorc_gitops.reconcile.report import Report, join_reports
+from jsorc_gitops.reconcile.syncers import Syncer, is_commit, judge_syncer
+from jsorc_gitops.reconcile.verdicts import judge_and_reset
+
+TICK = 1.0  # seconds after which it is asked again whether what syncs is done
+
+_SYNCERS = {"flux": "Kustomization", "argocd": "Application"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _View:
+    """The records as they were when the tree was read from them, and as they are now."""
+
+    read: Sight
+    now: Sight
+    broken: Mapping[str, str]
+
+
+def follow_tree(run: Pass, found: FoundTree | None) -> Report:
+    """One pass; `found` is the tree where it was read from the cluster, None where from git.
+
+    Raises as converge.reconcile does.
+    """
+    if run.options.dry_run:
+        return _tell(run, warnings=[f"applier is {run.tree.settings.applier}: a pass applies and prunes nothing"])
+    with hold_lease(run):
+        state, ledger = read_memory(run)
+        view = _look(run, found)
+        run, view = _await_synced(run, view, is_found=found is not None)
+        run = leave_out_paused(run, ledger)
+        told = _tell_syncers(run, view, state)
+        manifests = [each for each in select_manifests(run.tree) if may_be_judged(each.ref)]
+        observed = observe_tree(run.cluster, manifests, State(), tree=run.tree.name)
+        unread = {each.ref: why for each in manifests if (why := observed.explain_unread(each.ref))}
+        held: dict[str, str] = {}
+
+        def find_held() -> Mapping[str, str]:
+            nonlocal held
+            held = _find_held(run, replace(view, now=look_at_records(run.cluster, run.namespace)))
+            return held
+
+        report = judge_and_reset(
+            run,
+            ledger,
+            observed.live,
+            manifests,
+            without=unread,
+            errors=[f"{ref} could not be read: {why}" for ref, why in unread.items()],
+            find_held=find_held,
+        )
+        overdue = report.overdue or (run.options.wait is not None and bool(held))
+        return replace(join_reports([told, report]), overdue=overdue)
+
+
+def _look(run: Pass, found: FoundTree | None) -> _View:
+    if found:
+        return _View(read=found.sight, now=found.sight, broken=found.broken)
+    sight = look_at_records(run.cluster, run.namespace)
+    return _View(read=sight, now=sight, broken={})
+
+
+def _await_synced(run: Pass, view: _View, *, is_found: bool) -> tuple[Pass, _View]:
+    """With --wait, stay until what syncs the tree is done; the pass that is left, over the tree as it is then."""
+    if run.options.wait is None:
+        return run, view
+    clock = run.doors.clock
+    give_up = clock.monotonic() + run.options.wait
+    while (late := _list_late(run, view.now)) and clock.monotonic() < give_up:
+        with run.doors.waiting(f"{late[0]} to be done"):
+            clock.sleep(TICK)
+        run.doors.lease.check()
+        sight = look_at_records(run.cluster, run.namespace)
+        view = _View(read=sight, now=sight, broken=view.broken)
+    if is_found:
+        again = parse_sight(run.cluster, view.now, run.namespace, run.tree.name)
+        # What the doors were opened by stays as it was.
+        view = _View(read=again.sight, now=again.sight, broken=again.broken)
+        tree = replace(again.tree, settings=run.tree.settings)
+        run = replace(run, tree=tree, revision=again.revision)
+    return replace(run, options=replace(run.options, wait=max(0.0, give_up - clock.monotonic()))), view
+
+
+def _list_late(run: Pass, sight: Sight) -> list[Syncer]:
+    return [each for each in _list_syncers(run, sight) if _judge(run, each).status is Status.PROGRESSING]
+
+
+def _list_syncers(run: Pass, sight: Sight) -> list[Syncer]:
+    """What syncs the records of this tree, each once."""
+    refs = [_find_record(run, name) for name in run.tree.records]
+    return list({each.ref: each for ref in refs if (each := sight.syncers.get(ref))}.values())
+
+
+def _judge(run: Pass, syncer: Syncer) -> Health:
+    """How far it is; not done where it has applied another commit's tree than the one that was read."""
+    health = judge_syncer(syncer)
+    if health.status is not Status.CURRENT or _has_same_tree(run, syncer.revision):
+        return health
+    message = f"{syncer.revision[:12]} is applied, this is {run.revision[:12]}"
+    return replace(health, status=Status.PROGRESSING, message=message)
+
+
+def _has_same_tree(run: Pass, revision: str) -> bool:
+    """Whether the tree at a commit is that of the pass, as far as can be told: no commit between touched it."""
+    if not is_commit(run.revision) or not is_commit(revision) or revision == run.revision:
+        return True
+    folder, history = f"{FOLDER}/{compute_folder(run.tree.name)}", run.doors.history
+    for old, new in ((revision, run.revision), (run.revision, revision)):
+        if history.is_ancestor(old, new):
+            return not history.has_history(folder, revision=f"{old}..{new}")
+    return False
+
+
+def _tell_syncers(run: Pass, view: _View, state: State) -> Report:
+    """How far what syncs the tree is, which records cannot be used, and what is odd about who applies it."""
+    applier, syncers = run.tree.settings.applier, _list_syncers(run, view.now)
+    healths = [_judge(run, each) for each in syncers]
+    warnings = []
+    if applier != "jsorc" and not syncers:
+        warnings.append(f"applier is {applier}, but no {_SYNCERS[applier]} has applied this tree's records")
+    if applier != "jsorc" and state.entries:
+        warnings.append(
+            f"{len(state.entries)} objects are jsorc's still, though applier is {applier}: jsorc release"
+        )
+    errors = [f"{each.ref} {each.message}" for each in healths if each.status is Status.UNKNOWN]
+    return _tell(run, healths=healths, warnings=warnings, errors=[*view.broken.values(), *errors])
+
+
+def _tell(
+    run: Pass, *, healths: Iterable[Health] = (), warnings: Sequence[str] = (), errors: Sequence[str] = ()
+) -> Report:
+    report = Report(
+        revision=run.revision,
+        dry_run=run.options.dry_run,
+        healths=tuple(("", each) for each in healths),
+        warnings=tuple(warnings),
+        errors=tuple(errors),
+    )
+    run.doors.tell(report)
+    return report
+
+
+def _find_held(run: Pass, view: _View) -> dict[str, str]:
+    """The services that must not be reset now, and why."""
+    held = {name: why for name in run.tree.records if (why := _explain_hold(run, view, name))}
+    for name, record in run.tree.records.items():
+        lost = [each for each in record.depends_on if each in view.broken]
+        if lost:
+            held.setdefault(name, f"the record of {lost[0]} cannot be used")
+    return held
+
+
+def _explain_hold(run: Pass, view: _View, service: str) -> str:
+    if service in view.broken:
+        return view.broken[service]
+    ref, settings = _find_record(run, service), _find_config_map(run, settings_name(run.tree.name))
+    if not view.now.find_version(ref):
+        return f"{ref} is not in the cluster"
+    for each in (ref, settings):
+        if view.read.find_version(each) != view.now.find_version(each):
+            return f"{each} was changed while this pass ran"
+    return _explain_unsynced(run, view, ref)
+
+
+def _explain_unsynced(run: Pass, view: _View, record: ObjectRef) -> str:
+    applier = run.tree.settings.applier
+    before, syncer = view.read.syncers.get(record), view.now.syncers.get(record)
+    if syncer is None:
+        return "" if applier == "jsorc" else f"no {_SYNCERS[applier]} has applied {record}"
+    health = _judge(run, syncer)
+    if health.status is not Status.CURRENT:
+        return f"{syncer}: {health.message}"
+    if before is None or before.revision != syncer.revision:
+        return f"{syncer} went on to {syncer.revision[:12]} while this pass ran"
+    return ""
+
+
+def _find_record(run: Pass, service: str) -> ObjectRef:
+    return _find_config_map(run, record_name(run.tree.name, service))
+
+
+def _find_config_map(run: Pass, name: str) -> ObjectRef:
+    return ObjectRef(group="", kind="ConfigMap", namespace=run.namespace, name=name)

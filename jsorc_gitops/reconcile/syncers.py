@@ -1,0 +1,198 @@
+"""What syncs a tree from git: how far a Kustomization of Flux or an Application of Argo CD is; values alone.
+
+https://fluxcd.io/flux/components/kustomize/kustomizations/#kustomization-status
+https://argo-cd.readthedocs.io/en/stable/user-guide/auto_sync/
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.model.objects import Body, ObjectRef
+from jsorc_gitops.reconcile.evidence import Finding, current, failed, progressing
+from jsorc_gitops.reconcile.health import Health, Status
+
+FLUX, ARGO = "kustomize.toolkit.fluxcd.io", "argoproj.io"
+SKIPPED = "argocd.argoproj.io/skip-reconcile"
+
+# How a commit stands in what they say they have applied: main@sha1:COMMIT (Flux), COMMIT (Argo CD).
+_COMMIT = re.compile(r"(?:\A|sha1:)([0-9a-f]{40})\Z")
+_WAITS = "DependencyNotReady"  # Flux says so in Ready=False, though nothing has failed
+_LONGEST = 300  # of what a message quotes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Syncer:
+    """A Kustomization or an Application that has marked objects as its own; or why it could not be read."""
+
+    ref: ObjectRef  # of an Application that could not be read the namespace is ""
+    body: Body | ClusterError = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.ref.kind} {'/'.join(filter(None, (self.ref.namespace, self.ref.name)))}"
+
+    def keeps(self, ref: ObjectRef) -> bool:
+        """Whether it says that the object is its own; one that cannot be asked counts."""
+        if isinstance(self.body, ClusterError):
+            return True
+        if self.ref.group == FLUX:
+            return _spell_flux(ref) in _list_entries(self.body)
+        return any(_find_identity(each) == ref for each in _list_resources(self.body))
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it applies nothing until somebody says so: suspended, or without automated sync."""
+        if isinstance(self.body, ClusterError):
+            return False
+        if self.ref.group == FLUX:
+            return bool(self.body["spec"].get("suspend"))
+        automated = (self.body["spec"].get("syncPolicy") or {}).get("automated")
+        return _is_skipped(self.body) or automated is None or automated.get("enabled") is False
+
+    @property
+    def revision(self) -> str:
+        """What it applied last: a commit, where it is one of git, else as it says it; "" where it does not."""
+        if isinstance(self.body, ClusterError):
+            return ""
+        status = self.body.get("status") or {}
+        if self.ref.group == FLUX:
+            # Where the source is an image or a bucket, the commit it was made from is another field.
+            said = status.get("lastAppliedOriginRevision") or status.get("lastAppliedRevision") or ""
+        else:
+            said = (status.get("sync") or {}).get("revision") or ""
+        found = _COMMIT.search(said)
+        return found[1] if found else said
+
+    def list_names(self, *, kind: str, namespace: str) -> set[str]:
+        """The names of objects of a core kind in a namespace that it says are its own."""
+        if isinstance(self.body, ClusterError):
+            return set()
+        if self.ref.group == FLUX:
+            spelled = (each.split("_") for each in _list_entries(self.body))
+            return {each[1] for each in spelled if each[0] == namespace and each[2:] == ["", kind]}
+        refs = map(_find_identity, _list_resources(self.body))
+        return {ref.name for ref in refs if (ref.group, ref.kind, ref.namespace) == ("", kind, namespace)}
+
+
+def is_commit(revision: str) -> bool:
+    return _COMMIT.match(revision) is not None
+
+
+def judge_syncer(syncer: Syncer) -> Health:
+    """Current when it is done with a revision; on its way, or failing, with what it says itself."""
+    if isinstance(syncer.body, ClusterError):
+        return Health(ref=syncer.ref, status=Status.UNKNOWN, message=f"it could not be read: {syncer.body}")
+    judge = _judge_kustomization if syncer.ref.group == FLUX else _judge_application
+    return Health(ref=syncer.ref, **judge(syncer.body)._asdict())
+
+
+def _judge_kustomization(body: Body) -> Finding:
+    status = body.get("status") or {}
+    conditions: Iterable[Mapping[str, Any]] = status.get("conditions") or ()
+    ready = next((each for each in conditions if each.get("type") == "Ready"), {})
+    # All that it says is of before: nothing tells that but the spec.
+    if body["spec"].get("suspend"):
+        return progressing("suspended; nothing is applied until it is resumed")
+    if ready.get("status") == "False" and ready.get("reason") != _WAITS:
+        return failed(_quote(ready))
+    if status.get("observedGeneration") != body["metadata"].get("generation"):
+        return progressing("Flux has not seen its last change yet")
+    if ready.get("status") != "True":
+        return progressing(_quote(ready) if ready else "Flux has said nothing of it yet")
+    applied, attempted = status.get("lastAppliedRevision"), status.get("lastAttemptedRevision")
+    if applied != attempted:
+        return progressing(f"{applied} is applied, {attempted} is on its way")
+    return current(f"{applied} is applied")
+
+
+def _judge_application(body: Body) -> Finding:
+    if failure := _find_failure(body):
+        return failed(failure)
+    if unfinished := _find_unfinished(body):
+        return progressing(unfinished)
+    return current(f"{_find_compared(body)} is synced")
+
+
+def _find_failure(application: Body) -> str:
+    status = application.get("status") or {}
+    # Its health says nothing of a manifest that could not be applied.
+    errors = [each for each in status.get("conditions") or () if str(each.get("type")).endswith("Error")]
+    if errors:
+        return f"{errors[0]['type']}: {_shorten(errors[0].get('message'))}"
+    done = status.get("operationState") or {}
+    if done.get("phase") in {"Failed", "Error"} and _list_late(application):
+        return f"the sync failed: {_shorten(done.get('message'))}"
+    return ""
+
+
+def _find_unfinished(application: Body) -> str:
+    status = application.get("status") or {}
+    sync, done = status.get("sync") or {}, status.get("operationState") or {}
+    compared = sync.get("comparedTo") or {}
+    late = _list_late(application)
+    if _is_skipped(application):
+        return f"{SKIPPED}: nothing is applied until it is taken away"
+    if application.get("operation") or done.get("phase") in {"Running", "Terminating"}:
+        return f"syncing: {_shorten(done.get('message')) or 'begun'}"
+    if any(compared.get(key) != application["spec"].get(key) for key in ("source", "sources")):
+        return "Argo CD has not seen its last change yet"
+    if late:
+        more = f" and {len(late) - 1} more" if len(late) > 1 else ""
+        return f"{_find_identity(late[0])}{more} OutOfSync with {_find_compared(application)}"
+    if sync.get("status") not in {"Synced", "OutOfSync"} or not _list_resources(application):
+        return f"sync status {sync.get('status') or 'not known yet'}"
+    return ""
+
+
+def _find_compared(application: Body) -> str:
+    revision: str = application["status"]["sync"].get("revision") or ""
+    return revision[:12]
+
+
+def _list_late(application: Body) -> list[Mapping[str, Any]]:
+    """What is not as git says; what left git and is kept is so for ever, and says nothing of the rest."""
+    return [each for each in _list_resources(application) if each.get("status") != "Synced" and not _stays(each)]
+
+
+def _stays(resource: Mapping[str, Any]) -> bool:
+    """Whether it left git, and stays since pruning is disabled for its kind."""
+    return bool(resource.get("requiresPruning")) and _find_identity(resource).is_kept
+
+
+def _is_skipped(application: Body) -> bool:
+    return (application["metadata"].get("annotations") or {}).get(SKIPPED) == "true"
+
+
+def _quote(condition: Mapping[str, Any]) -> str:
+    return f"{condition.get('reason')}: {_shorten(condition.get('message'))}"
+
+
+def _shorten(text: object) -> str:
+    line = " ".join(str(text or "").split())
+    return line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…"
+
+
+def _list_entries(kustomization: Body) -> frozenset[str]:
+    inventory = (kustomization.get("status") or {}).get("inventory") or {}
+    entries: Iterable[Mapping[str, Any]] = inventory.get("entries") or ()
+    return frozenset(str(each.get("id")) for each in entries)
+
+
+def _spell_flux(ref: ObjectRef) -> str:
+    # The names of RBAC may hold colons, which the inventory spells as two underscores.
+    return f"{ref.namespace}_{ref.name.replace(':', '__')}_{ref.group}_{ref.kind}"
+
+
+def _list_resources(application: Body) -> list[Mapping[str, Any]]:
+    return list((application.get("status") or {}).get("resources") or ())
+
+
+def _find_identity(resource: Mapping[str, Any]) -> ObjectRef:
+    return ObjectRef(
+        group=resource.get("group", ""),
+        kind=resource.get("kind", ""),
+        namespace=resource.get("namespace", ""),
+        name=resource.get("name", ""),
+    )
