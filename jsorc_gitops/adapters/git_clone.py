@@ -41,23 +41,23 @@ def _split(url: str) -> tuple[str, str, str]:
     return parts.scheme, parts.username or "", parts.password or ""
 
 
-def update_clone(cache: Path, url: str, branch: str) -> Path:
-    """Bring the branch ("" for the remote's own) as it is now, with its whole history; the clone's folder.
+def update_clone(cache: Path, url: str, branch: str, folder: str = ".") -> Path:
+    """Bring the branch ("" for the remote's own) as it is now, with its whole history; a folder of the clone.
 
     HEAD is that branch, no file is checked out, and of a history that was rewritten it has the new one. Raises
     RepositoryError.
     """
     key = hashlib.sha256(f"{url}\0{branch}".encode()).hexdigest()[:16]
-    folder = cache / "jsorc" / "clones" / key
+    clone = cache / "jsorc" / "clones" / key
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        (clone / folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RepositoryError(
-            f"--repo keeps a clone in {folder}, which cannot be made: {error.strerror}; set XDG_CACHE_HOME"
+            f"--repo keeps a clone in {clone}, which cannot be made: {error.strerror}; set XDG_CACHE_HOME"
         ) from error
-    if not (folder / ".git" / "HEAD").exists():
-        write_repository(folder)
-    git = Git(folder)
+    if not (clone / ".git" / "HEAD").exists():
+        write_repository(clone)
+    git = Git(clone)
     try:
         name = branch or _find_branch(git, url)
         ref = f"refs/heads/{name}"
@@ -65,7 +65,7 @@ def update_clone(cache: Path, url: str, branch: str) -> Path:
         git.run(*_SETTINGS, "fetch", *_QUIETLY, "--", url, f"+{ref}:{ref}")
     except GitError as error:
         raise RepositoryError(f"{url}: git fetch failed: {error}") from error
-    return folder
+    return clone / folder
 
 
 def _find_branch(git: Git, url: str) -> str:
