@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,14 +54,14 @@ class Remote:
 
 
 @pytest.fixture
-def remote(tmp_path: Path, controlplane: ControlPlane, namespace: str) -> Iterator[Remote]:
+def remote(tmp_path: Path, controlplane: ControlPlane, namespace: str) -> Remote:
     made = Remote(tmp_path, controlplane, namespace)
     made.say("blue")
-    yield made
+    return made
 
 
 def test_it_applies_what_is_pushed(remote: Remote, tmp_path: Path) -> None:
-    """Each pass fetches; descent is proven as in a checkout, so a pass prunes, and does nothing where nothing is."""
+    """Each pass fetches, and proves descent as in a checkout, so it prunes; it does nothing where nothing is."""
     metrics = tmp_path / "jsorc.prom"
     assert remote.reconcile().code == 0
     assert remote.color() == "blue"
