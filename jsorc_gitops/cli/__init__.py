@@ -10,8 +10,10 @@ from types import FrameType
 import click
 
 from jsorc_gitops import __version__
+from jsorc_gitops.cli.bootstrap import bootstrap
 from jsorc_gitops.cli.by_hand import pause, reset, resume
 from jsorc_gitops.cli.diff import diff
+from jsorc_gitops.cli.handover import adopt, release
 from jsorc_gitops.cli.import_ import import_
 from jsorc_gitops.cli.init import init
 from jsorc_gitops.cli.rbac import rbac
@@ -48,11 +50,14 @@ cli.add_command(import_)
 cli.add_command(render)
 cli.add_command(reconcile)
 cli.add_command(rbac)
+cli.add_command(bootstrap)
 cli.add_command(diff)
 cli.add_command(status)
 cli.add_command(reset)
 cli.add_command(pause)
 cli.add_command(resume)
+cli.add_command(release)
+cli.add_command(adopt)
 
 
 def main() -> None:

@@ -152,10 +152,14 @@ def _migrate(run: Pass, prepared: Sequence[Prepared]) -> dict[ObjectRef, Cluster
     """Make the fields of former managers ours; what could not be done, by object."""
     failed: dict[ObjectRef, ClusterError] = {}
     for each in prepared:
-        if each.migration is None or each.step.live is None:
+        live = each.step.live
+        if each.migration is None or live is None:
             continue
+        # Entries that somebody wrote meanwhile would be lost.
+        conditions = {key: live["metadata"][key] for key in ("uid", "resourceVersion")}
+        patch = {"metadata": {**each.migration["metadata"], **conditions}}
         try:
-            patched = run.cluster.patch_object(each.step.live["apiVersion"], each.step.ref, each.migration)
+            patched = run.cluster.patch_object(live["apiVersion"], each.step.ref, patch)
         except ClusterError as error:
             failed[each.step.ref] = error
         else:

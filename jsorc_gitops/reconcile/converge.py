@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import ApplyRequest, Manifest, ObjectRef
+from jsorc_gitops.model.policy import ApplyPolicy
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.applier import apply_steps
 from jsorc_gitops.reconcile.audit import audit_steps, is_due
@@ -12,6 +13,7 @@ from jsorc_gitops.reconcile.following import follow_tree
 from jsorc_gitops.reconcile.guards import (
     check_cluster,
     check_repository,
+    check_syncers,
     find_consents,
     find_former_homes,
     is_foreign_namespace,
@@ -101,6 +103,7 @@ def _plan(run: Pass) -> _Plan:
     asleep = find_left_alone(run, state)
     asked = replace(state, entries={ref: each for ref, each in state.entries.items() if ref not in asleep})
     observed = observe_tree(run.cluster, manifests, asked, tree=run.tree.name)
+    syncers = check_syncers(observed) if run.options.takeover else ()
     steps = _plan_objects(run, manifests, state, observed)
     audits = is_due(state.audited, every=run.options.audit_every, now=run.doors.clock.now())
     return _Plan(
@@ -110,11 +113,11 @@ def _plan(run: Pass) -> _Plan:
         manifests=manifests,
         observed=observed,
         consents=consents,
-        warnings=(*doubts, *find_former_homes(run, state, observed), *find_given_up(steps)),
+        warnings=(*doubts, *syncers, *find_former_homes(run, state, observed), *find_given_up(steps)),
         steps=audit_steps(steps) if audits else steps,
         audits=audits,
         unchanged={each.ref for each in steps if each.action is Action.UNCHANGED},
-        prune=find_prune(run, state, observed, consents),
+        prune=PrunePlan() if run.options.takeover else find_prune(run, state, observed, consents),
     )
 
 
@@ -167,6 +170,8 @@ def _converge(run: Pass, made: Sequence[ObjectResult]) -> Report:
     mended = not any(each.is_bad and each.ref in plan.unchanged for each in results)
     audited = plan.audits and mended
     write_settled(run, state, outcomes, results, prune, consents=plan.consents, audited=audited)
+    if run.options.takeover:
+        return Report(revision=run.revision, objects=tuple(results), warnings=plan.warnings)
     bad = [each for each in results if each.is_bad]
     judged = judge_and_reset(
         run,
@@ -188,13 +193,19 @@ def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observ
             observed.live.get(each.ref),
             _find_entry(run, state, each.ref),
             part_of=run.part_of,
-            policy=run.tree.find_policy(each.service),
+            policy=_find_policy(run, each.service),
             adopt=run.options.adopt,
-            keeper=observed.keepers.get(each.ref),
+            # Who is at work when all is taken over was refused before.
+            keeper=None if run.options.takeover else observed.keepers.get(each.ref),
         )
         for each in manifests
         if not observed.explain_unread(each.ref) and not is_foreign_namespace(run, each, observed)
     ]
+
+
+def _find_policy(run: Pass, service: str) -> ApplyPolicy:
+    policy = run.tree.find_policy(service)
+    return replace(policy, recreate=False) if run.options.takeover else policy
 
 
 def _acquire_lease(run: Pass) -> list[ObjectResult]:

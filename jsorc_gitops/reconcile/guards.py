@@ -65,6 +65,17 @@ def check_repository(run: Pass, state: State) -> tuple[str, ...]:
     return (warning,)
 
 
+def check_syncers(observed: Observation) -> tuple[str, ...]:
+    """Refuse to take over what Flux or Argo CD go on applying; of what is at rest, how to end it afterwards.
+
+    Raises RefusedError.
+    """
+    syncers = {each.ref: each for each in observed.keepers.values()}.values()
+    if busy := [f"{each} {each.explain_work()}" for each in syncers if not each.is_at_rest]:
+        raise RefusedError(f"nothing is taken over: {'; '.join(busy)}")
+    return tuple(f"{each} is at rest; when all it kept is adopted, {each.explain_end()}" for each in syncers)
+
+
 def find_consents(run: Pass, state: State) -> frozenset[str]:
     """The services whose pruning is consented to: in commits since the last settled one, or just now."""
     if run.options.allow_prune:
@@ -81,8 +92,10 @@ def find_consents(run: Pass, state: State) -> frozenset[str]:
 def is_foreign_namespace(run: Pass, manifest: Manifest, observed: Observation) -> bool:
     """Whether it is a Namespace that the tree merely needs and that is there already, not made by us.
 
-    Such a one is left as it is: it is enough that it exists.
+    Such a one is left as it is: it is enough that it exists. One that is taken over was ours, or theirs.
     """
+    if run.options.takeover and manifest.ref in observed.keepers:
+        return False
     live = observed.live.get(manifest.ref) if is_needed_namespace(manifest) else None
     return live is not None and find_part_of(live) != run.part_of
 

@@ -1,7 +1,8 @@
 """What happens, once, to the fields that others had set on an object that is adopted.
 
 A manager of before that never writes again would keep its fields for ever, also those that git drops. So its
-entries become part of ours, and the apply that follows removes what git does not say.
+entries become part of ours, and the apply that follows removes what git does not say. All but
+the time of a restart, which stays with whoever set it: without it the pods would be restarted.
 https://kubernetes.io/docs/reference/using-api/server-side-apply/#migration-between-client-side-and-server-side-apply
 """
 
@@ -9,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jsorc_gitops.model.objects import Body
+from jsorc_gitops.model.objects import RESTARTED_AT, Body
 from jsorc_gitops.reconcile.ownership import (
     FIELD_MANAGER,
     PERSONS,
@@ -22,6 +23,10 @@ from jsorc_gitops.reconcile.ownership import (
 # Tools that made objects, and make them no more once git does: Helm, every client generated from OpenAPI (so
 # JsOrc's, which is Python), and GitOps controllers whose Kustomization, HelmRelease or Application is gone.
 _TOOLS = re.compile(r"(helm|OpenAPI-Generator|(kustomize|helm|argocd)-controller)\Z", re.IGNORECASE)
+
+_RESTART: Mapping[str, Any] = {
+    "f:spec": {"f:template": {"f:metadata": {"f:annotations": {f"f:{RESTARTED_AT}": {}}}}}
+}
 
 
 def is_former(entry: Mapping[str, Any]) -> bool:
@@ -42,14 +47,19 @@ def make_migration(applied: Body) -> dict[str, Any] | None:
     entries: Sequence[Mapping[str, Any]] = applied["metadata"].get("managedFields") or ()
     if own is None:
         return None
-    former = [each for each in entries if is_former(each) and each.get("apiVersion") == own["apiVersion"]]
-    if not former:
-        return None
-    fields = own["fieldsV1"]
-    for each in former:
-        fields = _unite(fields, each.get("fieldsV1") or {})
-    kept = [each for each in entries if each is not own and each not in former]
-    return {"metadata": {"managedFields": [{**own, "fieldsV1": fields}, *kept]}}
+    fields: Mapping[str, Any] = own["fieldsV1"]
+    kept: list[Mapping[str, Any]] = []
+    found = False
+    for each in entries:
+        theirs = each.get("fieldsV1") or {}
+        migrated = subtract_fields(theirs, _RESTART)
+        if migrated and is_former(each) and each.get("apiVersion") == own["apiVersion"]:
+            found, fields = True, unite_fields(fields, migrated)
+            if migrated != theirs:
+                kept.append({**each, "fieldsV1": _RESTART})
+        elif each is not own:
+            kept.append(each)
+    return {"metadata": {"managedFields": [{**own, "fieldsV1": fields}, *kept]}} if found else None
 
 
 def find_losses(live: Body, applied: Body, migration: Body) -> dict[str, Any]:
@@ -66,8 +76,20 @@ def find_losses(live: Body, applied: Body, migration: Body) -> dict[str, Any]:
     return lost
 
 
-def _unite(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+def unite_fields(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """A field set that covers what either of two does."""
     united = dict(one)
     for key, below in other.items():
-        united[key] = _unite(united[key], below) if key in united else below
+        united[key] = unite_fields(united[key], below) if key in united else below
     return united
+
+
+def subtract_fields(fields: Mapping[str, Any], others: Mapping[str, Any]) -> dict[str, Any]:
+    """A field set without what another covers, nor what would cover nothing then."""
+    left: dict[str, Any] = {}
+    for key, below in fields.items():
+        if key not in others:
+            left[key] = below
+        elif rest := subtract_fields(below, others[key]):
+            left[key] = rest
+    return left

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, ObjectRef
 from jsorc_gitops.reconcile.ports import Cluster
-from jsorc_gitops.reconcile.syncers import ARGO, FLUX, Syncer
+from jsorc_gitops.reconcile.syncers import ARGO, FLUX, Syncer, is_marked
 
-_MANAGERS = frozenset({"kustomize-controller", "argocd-controller"})
 _TRACKING = "argocd.argoproj.io/tracking-id"
 
 
@@ -24,14 +23,10 @@ def find_keepers(cluster: Cluster, live: Mapping[ObjectRef, Body]) -> dict[Objec
 
 def find_syncers(cluster: Cluster, live: Mapping[ObjectRef, Body]) -> dict[ObjectRef, Syncer]:
     """Whose mark each object carries, where there is such a one, whether it keeps the object or not."""
-    marked = {ref: body for ref, body in live.items() if _has_applied(body)}
+    marked = {ref: body for ref, body in live.items() if is_marked(body)}
     if not marked:
         return {}
     return _find_kustomizations(cluster, marked) | _find_applications(cluster, marked)
-
-
-def _has_applied(body: Body) -> bool:
-    return any(each.get("manager") in _MANAGERS for each in body["metadata"].get("managedFields") or ())
 
 
 def _find_kustomizations(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> dict[ObjectRef, Syncer]:

@@ -24,7 +24,7 @@ from jsorc_gitops.reconcile.ownership import (
     holds_git_data,
     is_masked,
 )
-from jsorc_gitops.reconcile.syncers import Syncer
+from jsorc_gitops.reconcile.syncers import Syncer, is_marked
 
 # Set by the server on every object; a difference there is nobody's change.
 _SERVER_SET = frozenset({"resourceVersion", "generation", "managedFields", "uid", "creationTimestamp"})
@@ -100,6 +100,9 @@ def plan_object(
         action, reason = Action.RECREATE, "is being deleted"
     elif keeper:
         action, reason = Action.YIELD, f"{keeper} applies it"
+    elif adopt and is_marked(live):
+        # Though it may be ours as well: what they have set is to go.
+        action, reason = Action.ADOPT, "applied by Flux or Argo CD before"
     else:
         action, reason = _decide(manifest, live, entry, part_of=part_of, policy=policy, adopt=adopt)
     if action is Action.CONFIGURE and entry and not entry.fingerprint.startswith(compute_digest(manifest)):

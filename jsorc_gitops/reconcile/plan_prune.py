@@ -13,6 +13,7 @@ from jsorc_gitops.reconcile.syncers import Syncer
 PRUNE_FLOOR = 10
 PRUNE_SHARE = 0.3
 EVERYTHING = "*"  # the consent that only the command line gives
+KEPT = "no longer in the tree; kept, it is yours to delete"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ def plan_prune(
     return PrunePlan(steps=tuple(steps), gone=gone)
 
 
-def plan_removal(entry: Entry, live: Body, *, part_of: str, keeper: Syncer | None = None) -> Step:
+def plan_removal(entry: Entry, live: Body, keeper: Syncer | None = None, *, part_of: str) -> Step:
     """What becomes of an object that is in the inventory and no longer in the tree."""
     metadata = live["metadata"]
     action, reason = Action.PRUNE, "no longer in the tree"
@@ -71,7 +72,7 @@ def plan_removal(entry: Entry, live: Body, *, part_of: str, keeper: Syncer | Non
     elif metadata.get("ownerReferences"):
         action, reason = Action.YIELD, "owned by another object; left alone"
     elif entry.ref.is_kept:
-        action, reason = Action.RELEASE, "no longer in the tree; kept, it is yours to delete"
+        action, reason = Action.RELEASE, KEPT
     return Step(ref=entry.ref, service=entry.service, action=action, reason=reason, live=live)
 
 

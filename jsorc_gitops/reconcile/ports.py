@@ -132,10 +132,12 @@ class Options:
     """What the user allows this one pass, and asks of it.
 
     `audit_every` is in seconds, 0 for never; `wait` so many are waited for verdicts at most, None for not at all;
-    `mask_key` is what a dry run masks the values of Secrets with.
+    `mask_key` is what a dry run masks the values of Secrets with. `takeover` is no whole pass: the tree is
+    adopted, from Flux or Argo CD at rest, too, and nothing else is done.
     """
 
     adopt: bool = False
+    takeover: bool = False
     allow_prune: bool = False
     allow_rewind: bool = False
     dry_run: bool = False

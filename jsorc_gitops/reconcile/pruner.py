@@ -1,8 +1,9 @@
 """Removes what git no longer has; what holds data is released and named instead."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Body, ObjectRef
@@ -11,15 +12,20 @@ from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.observe import Observation, index_objects
 from jsorc_gitops.reconcile.plan import Action, Step, is_going, is_stale, make_deletion, make_release_patch
 from jsorc_gitops.reconcile.plan_prune import EVERYTHING, PrunePlan, plan_prune, plan_removal
+from jsorc_gitops.reconcile.plan_release import make_handover_patch
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.replan import ATTEMPTS
 from jsorc_gitops.reconcile.report import ObjectResult, make_result
+from jsorc_gitops.reconcile.syncers import Syncer
 
 # A request that a killed pass had sent may arrive after the next pass has looked; the API server itself ends
 # one after 60 s.
 LATEST = timedelta(seconds=120)
 
 _MARKS = (PART_OF_LABEL, SERVICE_LABEL, TREE_LABEL)
+_DONE = frozenset({Action.PRUNE, Action.RELEASE})
+
+Plan = Callable[[Entry, Body, Syncer | None], Step]
 
 
 def find_prune(run: Pass, state: State, observed: Observation, consents: Collection[str]) -> PrunePlan:
@@ -82,10 +88,15 @@ def _find_late(run: Pass, state: State, observed: Observation) -> set[ObjectRef]
 
 def prune_objects(run: Pass, prune: PrunePlan) -> list[ObjectResult]:
     """Carry the plan out, dependents first."""
-    if prune.steps:
+    return remove_objects(run, prune.steps, partial(plan_removal, part_of=run.part_of))
+
+
+def remove_objects(run: Pass, steps: Sequence[Step], plan: Plan) -> list[ObjectResult]:
+    """Delete or let go of objects; what somebody wrote meanwhile is planned again, as it is now."""
+    if steps:
         run.doors.lease.check()
-    left_alone = [_result(step, {}) for step in prune.steps if step.action is Action.YIELD]
-    pending = [step for step in prune.steps if step.action is not Action.YIELD]
+    left_alone = [_result(step, {}) for step in steps if step.action not in _DONE]
+    pending = [step for step in steps if step.action in _DONE]
     results: list[ObjectResult] = []
     for attempt in range(ATTEMPTS):
         answers = _remove(run, pending)
@@ -95,7 +106,7 @@ def prune_objects(run: Pass, prune: PrunePlan) -> list[ObjectResult]:
                 stale.append(step)
             else:
                 results.append(_result(step, answer))
-        pending = _look_again(run, stale, results)
+        pending = _look_again(run, stale, plan, results)
         if not pending:
             break
     return left_alone + results
@@ -114,7 +125,7 @@ def _remove(run: Pass, steps: Sequence[Step]) -> list[Body | ClusterError]:
     return [answers[step.ref] for step in steps]
 
 
-def _look_again(run: Pass, stale: Sequence[Step], results: list[ObjectResult]) -> list[Step]:
+def _look_again(run: Pass, stale: Sequence[Step], plan: Plan, results: list[ObjectResult]) -> list[Step]:
     """Steps whose object was written meanwhile, by a controller's status mostly, on what it is now."""
     asked = [(step.live["apiVersion"], step.ref) for step in stale if step.live]
     answers = run.cluster.get_objects(asked) if asked else []
@@ -127,11 +138,11 @@ def _look_again(run: Pass, stale: Sequence[Step], results: list[ObjectResult]) -
             results.append(_result(step, live or {}))
             continue
         entry = Entry(ref=step.ref, service=step.service, uid=_uid(step.live), fingerprint="")
-        planned = plan_removal(entry, live, part_of=run.part_of, keeper=keepers.get(step.ref))
-        if planned.action is Action.YIELD:
-            results.append(_result(planned, {}))
-        else:
+        planned = plan(entry, live, keepers.get(step.ref))
+        if planned.action in _DONE:
             again.append(planned)
+        else:
+            results.append(_result(planned, {}))
     return again
 
 
@@ -141,7 +152,10 @@ def _uid(live: Body | None) -> str:
 
 def _release(run: Pass, step: Step) -> Body | ClusterError:
     assert step.live is not None  # noqa: S101 - only what is there is released
-    patch = make_release_patch(step.live, labels=_MARKS, part_of=run.part_of)
+    if step.manifest is None:
+        patch = make_release_patch(step.live, labels=_MARKS, part_of=run.part_of)
+    else:
+        patch = make_handover_patch(step.live, run.tree.settings.applier)
     try:
         return run.cluster.patch_object(step.live["apiVersion"], step.ref, patch)
     except ClusterError as error:

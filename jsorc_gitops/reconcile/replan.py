@@ -50,6 +50,8 @@ def _replan(run: Pass, step: Step, live: Body | None) -> Step:
     assert step.manifest is not None  # noqa: S101 - only objects of the tree are applied
     # Flux or Argo CD may be who wrote in between.
     keeper = find_keepers(run.cluster, {step.ref: live}).get(step.ref) if live else None
+    if keeper and run.options.takeover and keeper.is_at_rest:
+        keeper = None
     same = live and step.live and live["metadata"]["uid"] == step.live["metadata"]["uid"]
     if live and same and not keeper:
         # What cannot be changed now may be by then; what is going away never comes back.

@@ -11,11 +11,18 @@ from typing import Any
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, ObjectRef
+from jsorc_gitops.model.settings import Applier
 from jsorc_gitops.reconcile.evidence import Finding, current, failed, progressing
 from jsorc_gitops.reconcile.health import Health, Status
 
 FLUX, ARGO = "kustomize.toolkit.fluxcd.io", "argoproj.io"
 SKIPPED = "argocd.argoproj.io/skip-reconcile"
+_SUSPEND = """--type=merge -p '{"spec": {"suspend": true}}'"""
+_WITHOUT_FINALIZERS = """--type=merge -p '{"metadata": {"finalizers": null}}'"""
+
+NAMES: Mapping[Applier, str] = {"jsorc": "jsorc", "flux": "Flux", "argocd": "Argo CD"}
+# Their field managers.
+MANAGERS: Mapping[Applier, str] = {"flux": "kustomize-controller", "argocd": "argocd-controller"}
 
 # How a commit stands in what they say they have applied: main@sha1:COMMIT (Flux), COMMIT (Argo CD).
 _COMMIT = re.compile(r"(?:\A|sha1:)([0-9a-f]{40})\Z")
@@ -51,6 +58,28 @@ class Syncer:
         automated = (self.body["spec"].get("syncPolicy") or {}).get("automated")
         return _is_skipped(self.body) or automated is None or automated.get("enabled") is False
 
+    def explain_work(self) -> str:
+        """Why it is not at rest, and what puts it there."""
+        if isinstance(self.body, ClusterError):
+            return f"could not be read: {self.body}"
+        if self.ref.group == FLUX:
+            return f"is at work; suspend it first: {self._spell('patch', _SUSPEND)}"
+        return f"is at work; stop it first: {self._spell('annotate', f'{SKIPPED}=true')}"
+
+    def explain_end(self) -> str:
+        """How to remove it without what it kept."""
+        delete = self._spell("delete")
+        finalizers = not isinstance(self.body, ClusterError) and self.body["metadata"].get("finalizers")
+        # That of Flux deletes nothing where it is suspended.
+        if self.ref.group == FLUX or not finalizers:
+            return f"delete it: {delete}"
+        first = self._spell("patch", _WITHOUT_FINALIZERS)
+        return f"delete it without its finalizers, which delete what it kept: {first} && {delete}"
+
+    def _spell(self, verb: str, *rest: str) -> str:
+        kind = f"{self.ref.kind.lower()}s.{self.ref.group}"
+        return " ".join(("kubectl", "-n", self.ref.namespace, verb, kind, self.ref.name, *rest))
+
     @property
     def revision(self) -> str:
         """What it applied last: a commit, where it is one of git, else as it says it; "" where it does not."""
@@ -74,6 +103,11 @@ class Syncer:
             return {each[1] for each in spelled if each[0] == namespace and each[2:] == ["", kind]}
         refs = map(_find_identity, _list_resources(self.body))
         return {ref.name for ref in refs if (ref.group, ref.kind, ref.namespace) == ("", kind, namespace)}
+
+
+def is_marked(live: Body) -> bool:
+    """Whether Flux or Argo CD has ever applied an object, be it for nobody who is still there."""
+    return any(each.get("manager") in MANAGERS.values() for each in live["metadata"].get("managedFields") or ())
 
 
 def is_commit(revision: str) -> bool:

@@ -9,7 +9,6 @@ from typing import Protocol, TypeVar
 from jsorc_gitops.errors import DefinitionError
 from jsorc_gitops.model.kinds import may_be_judged
 from jsorc_gitops.model.objects import (
-    KEEP_ANNOTATIONS,
     RESTARTED_AT,
     SERVICE_LABEL,
     TREE_LABEL,
@@ -21,6 +20,7 @@ from jsorc_gitops.model.services import ServiceDefinition, ServiceFiles, Service
 from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, format_settings
 from jsorc_gitops.model.tree import make_record_manifest, make_settings_manifest
 from jsorc_gitops.render.collect import Collector
+from jsorc_gitops.render.marks import leave_alone, mark
 from jsorc_gitops.render.namespaces import (
     find_cluster_scoped,
     find_home,
@@ -105,10 +105,11 @@ def _assemble(
         record = _make_record(built[name], manifests, settings)
         check_own_rights(record, manifests, settings, tree)
         everything.append(make_record_manifest(record, settings, tree))
-        objects[name] = [_mark(each, {SERVICE_LABEL: name, TREE_LABEL: tree}) for each in manifests]
+        marked = [mark(each, {SERVICE_LABEL: name, TREE_LABEL: tree}) for each in manifests]
+        objects[name] = marked if record.keep_alive else [leave_alone(each, settings.applier) for each in marked]
         everything += objects[name]
     everything.append(make_settings_manifest(settings, tree))
-    everything += [_mark(each, {TREE_LABEL: tree}) for each in make_namespaces(everything)]
+    everything += [mark(each, {TREE_LABEL: tree}) for each in make_namespaces(everything)]
     allowed = frozenset(name for name, definition in definitions.items() if definition.plain_secrets)
     return RenderedTree(objects=objects, manifests=everything, plain_secrets=allowed)
 
@@ -284,13 +285,3 @@ def _find_workload(workloads: Sequence[ObjectRef], name: str, service: str) -> O
     known = ", ".join(f"{ref.kind}/{ref.name}" for ref in workloads) or "none"
     place = f"templates/{service}/service.yaml"
     raise DefinitionError(f"{place}: reset.watch names {name}; the service's workloads are: {known}")
-
-
-def _mark(manifest: Manifest, labels: Mapping[str, str]) -> Manifest:
-    """Add our labels to the object itself, never to selectors or pod templates: those are immutable."""
-    metadata = dict(manifest.body["metadata"])
-    metadata["labels"] = {**(metadata.get("labels") or {}), **labels}
-    if manifest.ref.is_kept:
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), **KEEP_ANNOTATIONS}
-    body = {**manifest.body, "metadata": metadata}
-    return Manifest(ref=manifest.ref, api_version=manifest.api_version, body=body, where=manifest.where)

@@ -62,6 +62,10 @@ class Scratch:
         program = str(self.controlplane.kubectl_path)
         return self._run([program, *arguments], command=shlex.join(["kubectl", *arguments]))
 
+    def shell(self, line: str) -> Done:
+        """A line as it is typed."""
+        return self._run(["sh", "-c", line], command=line)
+
     def read(self, *arguments: str) -> Any:
         """What `kubectl get … -o json` gives, None where there is no such object."""
         done = self.kubectl("get", *arguments, "-o", "json", "--ignore-not-found")

@@ -105,14 +105,15 @@ def is_write(request: Request) -> bool:
 
 
 class Killed:
-    """A pass that is under way through the proxy, and will be killed."""
+    """A pass, or another command, that is under way through the proxy, and will be killed."""
 
-    def __init__(self, tree: Tree, proxy: Proxy) -> None:
+    def __init__(self, tree: Tree, proxy: Proxy, command: str = "reconcile") -> None:
         self._tree = tree
         self._proxy = proxy
+        self._command = command
 
     def run(self) -> None:
-        arguments = ("reconcile", "--kubeconfig", str(self._proxy.kubeconfig_for()))
+        arguments = (self._command, "--kubeconfig", str(self._proxy.kubeconfig_for()))
         self._process = self._tree.scratch.start_jsorc(*arguments)
         output, _ = self._process.communicate()
         assert self._process.returncode == -signal.SIGKILL, output
@@ -124,9 +125,9 @@ class Killed:
         self._process.wait()
 
 
-def run_killed(tree: Tree, proxy: Proxy, number: int, *, done: bool) -> None:
+def run_killed(tree: Tree, proxy: Proxy, number: int, *, done: bool, command: str = "reconcile") -> None:
     """A pass that is killed at its write of that number, when the API server has done it or before."""
-    left, killed = number, Killed(tree, proxy)
+    left, killed = number, Killed(tree, proxy, command)
 
     def kill(request: Request) -> Fault | None:
         nonlocal left

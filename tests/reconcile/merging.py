@@ -84,7 +84,7 @@ def find_conflicts(body: Mapping[str, Any], live: Body) -> list[dict[str, str]]:
 def merge(body: Mapping[str, Any], live: Body | None) -> Body:
     """What an apply that conflicts with nobody, or is forced, makes of an object."""
     wanted = find_leaves(body)
-    entry = own_entry(make_fields(wanted))
+    entry = {**own_entry(make_fields(wanted)), "apiVersion": body["apiVersion"]}
     if live is None:
         metadata = {
             key: value for key, value in body["metadata"].items() if key not in {"uid", "resourceVersion"}

@@ -1,0 +1,156 @@
+"""The services that this repository ships, synced to a fresh cluster by one tool or another, and compared."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from tests.controlplane.server import ControlPlane
+from tests.gitops.fleet import Synced
+from tests.journeys.scratch import Scratch
+from tests.waiting import wait_until
+
+Body = dict[str, Any]
+ROOT = Path(__file__).parents[2]
+HOME = "default"
+
+# What each tool leaves on an object to know it by: (labels or annotations, key).
+MARKS: Mapping[str, frozenset[tuple[str, str]]] = {
+    "kubectl": frozenset(),
+    "jsorc": frozenset({("labels", "applyset.kubernetes.io/part-of")}),
+    "flux": frozenset(
+        {("labels", f"kustomize.toolkit.fluxcd.io/{key}") for key in ("name", "namespace")},
+    ),
+    "argocd": frozenset({("annotations", "argocd.argoproj.io/tracking-id")}),
+}
+# What the API server, or a controller of Kubernetes, chooses anew in each cluster: (kind, where, key).
+CHOSEN = (
+    ("Service", "spec", "clusterIP"),
+    ("Service", "spec", "clusterIPs"),
+    ("PersistentVolumeClaim", "spec", "volumeName"),
+    # Only where the controller comes to the claim before its volume is there.
+    ("PersistentVolumeClaim", "annotations", "volume.beta.kubernetes.io/storage-provisioner"),
+    ("PersistentVolumeClaim", "annotations", "volume.kubernetes.io/storage-provisioner"),
+)
+# Of metadata; all else there is compared, labels and annotations above all.
+BOOKKEEPING = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
+
+
+def make_repository(folder: Path, plane: ControlPlane) -> Scratch:
+    """This repository's jsorc.yaml, templates/ and rendered/, committed as they are."""
+    scratch = Scratch(folder, controlplane=plane)
+    for each in ("templates", "rendered"):
+        shutil.copytree(ROOT / each, folder / each)
+    scratch.write("jsorc.yaml", (ROOT / "jsorc.yaml").read_text())
+    scratch.commit("The services that Jaseci ships")
+    return scratch
+
+
+def keep_all_alive(scratch: Scratch) -> None:
+    """Commit that every service is kept alive: jsorc applies no others, the other tools know nothing of that."""
+    settings = (scratch.folder / "jsorc.yaml").read_text()
+    lines = [line for line in settings.splitlines(keepends=True) if not line.startswith("keep_alive:")]
+    scratch.write("jsorc.yaml", "".join(lines))
+    scratch.commit("Keep all alive")
+
+
+@contextmanager
+def fresh_cluster(folder: Path) -> Iterator[ControlPlane]:
+    """A control plane that nobody else uses."""
+    plane = ControlPlane.start(folder)
+    try:
+        yield plane
+    finally:
+        plane.stop()
+
+
+def make_ready(scratch: Scratch) -> None:
+    """Be the kubelet: all pods are ready; returns once all of rendered/ is there, its workloads and claims so."""
+
+    def settled() -> bool:
+        with suppress(LookupError):
+            scratch.controlplane.mark_pods(HOME, "ready")
+        done = scratch.kubectl("get", "-k", "rendered", "-o", "json")
+        return done.code == 0 and all(_is_settled(each) for each in json.loads(done.output)["items"])
+
+    wait_until(settled, what="all is there, its workloads ready, its claims bound")
+
+
+def _is_settled(body: Body) -> bool:
+    status = body.get("status", {})
+    match body["kind"]:
+        case "PersistentVolumeClaim":
+            return bool(status.get("phase") == "Bound")
+        case "DaemonSet":
+            return bool(status.get("numberReady") == 1)
+        case "Deployment" | "StatefulSet":
+            return bool(status.get("readyReplicas", 0) == body["spec"]["replicas"])
+    return True
+
+
+def read_objects(scratch: Scratch, tool: str) -> dict[str, Body]:
+    """What the cluster has for each object of rendered/, by kind, namespace and name, without marks of `tool`."""
+    done = scratch.kubectl("get", "-k", "rendered", "-o", "json")
+    assert done.code == 0, done.output
+    return {_name(each): _strip(each, MARKS[tool]) for each in json.loads(done.output)["items"]}
+
+
+def _name(body: Body) -> str:
+    metadata = body["metadata"]
+    return f"{body['apiVersion']}/{body['kind']} {metadata.get('namespace', '')}/{metadata['name']}"
+
+
+def _strip(body: Body, marks: frozenset[tuple[str, str]]) -> Body:
+    """What is compared; a mark that is not there is an error, lest the list grow longer than the truth."""
+    body.pop("status", None)
+    metadata = body["metadata"]
+    for key in BOOKKEEPING:
+        metadata.pop(key, None)
+    for where, key in marks:
+        del metadata[where][key]
+        if not metadata[where]:
+            del metadata[where]
+    for kind, where, key in CHOSEN:
+        if body["kind"] == kind:
+            (body if where == "spec" else metadata)[where].pop(key, None)
+    return body
+
+
+def sync(folder: Path, tool: str, apply: Callable[[Scratch], AbstractContextManager[None]]) -> dict[str, Body]:
+    """The objects of a fresh cluster, as long as `apply` has synced it; all pods are ready."""
+    with fresh_cluster(folder / "cluster") as plane:
+        scratch = make_repository(folder / "repository", plane)
+        with apply(scratch):
+            make_ready(scratch)
+            return read_objects(scratch, tool)
+
+
+@contextmanager
+def apply_by_kubectl(scratch: Scratch) -> Iterator[None]:
+    """As docs/rendered.md says: twice, since rendered/ holds CustomResourceDefinitions and objects of them."""
+    keep_all_alive(scratch)
+    arguments = ("apply", "--server-side", "-k", "rendered")
+    scratch.kubectl(*arguments)
+    scratch.kubectl("wait", "--for=condition=Established", "--timeout=60s", "customresourcedefinitions", "--all")
+    done = scratch.kubectl(*arguments)
+    assert done.code == 0, done.output
+    yield
+
+
+@contextmanager
+def apply_by_jsorc(scratch: Scratch) -> Iterator[None]:
+    keep_all_alive(scratch)
+    done = scratch.jsorc("reconcile")
+    assert done.code == 0, done.output
+    yield
+
+
+def check_shipped(scratch: Scratch, synced: Synced) -> None:
+    """Everything of this repository's rendered/ is applied and ready; so is a commit that keeps all alive."""
+    make_ready(scratch)
+    synced.await_applied()
+    keep_all_alive(scratch)
+    synced.publish()
+    synced.await_applied()
