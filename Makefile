@@ -7,7 +7,7 @@ BUILDER ?= docker
 IMAGE ?= jsorc-gitops:0.1.0
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo image test test-argocd test-fast bench-render bench-reconcile bench-resets lint clean
+.PHONY: demo image test test-argocd test-fast bench-render bench-reconcile bench-resets bench-gitops lint clean
 
 demo: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.demo
@@ -17,11 +17,12 @@ test: lint
 	$(VENV)/bin/python -m pytest -n 2 --dist loadfile -m "not argocd"
 
 # Argo CD listens on every address, so these tests have a network of their own; what needs another is built before.
+OWN_NETWORK = unshare $$(test "$$(id -u)" = 0 || echo --user --map-root-user) --net \
+  sh -c 'ip link set lo up && exec "$$@"' sh
 test-argocd: $(INSTALLED)
 	$(VENV)/bin/python -m tests.controlplane build
 	$(VENV)/bin/python -m tests.gitops build argocd
-	unshare $$(test "$$(id -u)" = 0 || echo --user --map-root-user) --net \
-	  sh -c 'ip link set lo up && exec $(VENV)/bin/python -m pytest -m argocd tests/gitops'
+	$(OWN_NETWORK) $(VENV)/bin/python -m pytest -m argocd tests/gitops
 
 test-fast: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -q -m "not real and not slow"
@@ -40,6 +41,11 @@ bench-reconcile: $(INSTALLED)
 
 bench-resets: $(INSTALLED)
 	@$(VENV)/bin/python -m bench.resets
+
+bench-gitops: $(INSTALLED)
+	$(VENV)/bin/python -m tests.controlplane build
+	$(VENV)/bin/python -m tests.gitops build
+	$(OWN_NETWORK) $(VENV)/bin/python -m bench.gitops
 
 lint: $(INSTALLED)
 	$(VENV)/bin/ruff check

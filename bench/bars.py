@@ -57,7 +57,7 @@ def format_bars(bars: Sequence[Bar]) -> Iterator[str]:
         if each.measured is None:
             continue
         spread = "" if each.low is None else f"{each.low:.2f} … {each.high:.2f}"
-        word = "met" if each.met else "MISSED"
+        word = {True: "met", False: "MISSED", None: ""}[each.met]
         yield f"{each.claim:66}{each.bar:>8}{each.measured:10.2f}{spread:>16}  {word}"
     if absent := sum(each.measured is None for each in bars):
         yield f"{absent} more were not measured: their sizes or peers were left out."

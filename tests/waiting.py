@@ -7,7 +7,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T | None], *, what: str, seconds: float = 60) -> T:
+def wait_until(condition: Callable[[], T | None], *, what: str, seconds: float = 120) -> T:
     """Return the first truthy answer of `condition`; after `seconds` raise TimeoutError naming `what`."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):

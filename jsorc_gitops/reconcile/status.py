@@ -22,8 +22,9 @@ from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.processes import Processes
 from jsorc_gitops.reconcile.resets import find_next
 from jsorc_gitops.reconcile.status_lease import LEASE_API, LeaseStatus, judge_lease, lease_ref
-from jsorc_gitops.reconcile.status_objects import ObjectStatus, Standing, judge_removal, judge_step
+from jsorc_gitops.reconcile.status_objects import ObjectStatus, Standing, judge_removal, judge_step, judge_synced
 from jsorc_gitops.reconcile.storage import finish_state
+from jsorc_gitops.reconcile.syncers import is_commit
 
 _WORST_FIRST = (Status.FAILED, Status.UNKNOWN, Status.PROGRESSING, Status.CURRENT)
 _WELL = frozenset({ServiceState.RUNNING, ServiceState.DISABLED})
@@ -121,6 +122,7 @@ def read_status(
     state, ledger, lease = _read_memory(run, now)
     run, state = _choose(run, state, services)
     observed = observe_tree(run.cluster, select_manifests(run.tree), state, tree=tree.name)
+    applied = state.revision if tree.settings.applier == "jsorc" else _find_synced(observed)
     healths, unseen = _judge_health(run, observed)
     objects = [*_judge_objects(run, state, observed, healths), *_judge_removals(run, state, observed)]
     found = _judge_services(run, ledger, objects, now)
@@ -130,9 +132,9 @@ def read_status(
         server=run.cluster.server,
         now=now,
         head=revision,
-        applied=state.revision,
+        applied=applied,
         settled=state.settled,
-        apart=_count_apart(state.revision, revision, count_apart),
+        apart=_count_apart(applied, revision, count_apart),
         lease=lease,
         services=tuple(found),
         warnings=() if tree.settings.enabled else ("enabled is false in jsorc.yaml: a pass does nothing",),
@@ -196,6 +198,8 @@ def _judge_object(
     ref, service = manifest.ref, manifest.service
     if why := observed.explain_unread(ref):
         return ObjectStatus(ref=ref, service=service, standing=Standing.UNREAD, reason=why)
+    if run.tree.settings.applier != "jsorc":
+        return judge_synced(manifest, observed.keepers.get(ref), health)
     step = plan_object(
         manifest,
         observed.live.get(ref),
@@ -264,6 +268,13 @@ def _ask_jaseci(run: Pass) -> dict[str, Answer]:
         told = (answer.detail, configs.find_gap(name) or configs.find_note(records[name]))
         answers[name] = replace(answer, detail="; ".join(filter(None, told)))
     return answers
+
+
+def _find_synced(observed: Observation) -> str:
+    """The commit that Flux or Argo CD has applied, where all of it is at one; else ""."""
+    revisions = {each.revision for each in observed.keepers.values()}
+    found = revisions.pop() if len(revisions) == 1 else ""
+    return found if is_commit(found) else ""
 
 
 def _list_unread(observed: Observation) -> list[str]:

@@ -156,7 +156,9 @@ def _find_failure(application: Body) -> str:
     if errors:
         return f"{errors[0]['type']}: {_shorten(errors[0].get('message'))}"
     done = status.get("operationState") or {}
-    if done.get("phase") in {"Failed", "Error"} and _list_late(application):
+    # One that is tried again is Running.
+    has_failed = done.get("phase") in {"Failed", "Error"} or done.get("retryCount")
+    if has_failed and _list_late(application):
         return f"the sync failed: {_shorten(done.get('message'))}"
     return ""
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 from tests.adapters.git_http import serve
 from tests.controlplane.server import ControlPlane
 from tests.gitops.build import ensure_argocd
+from tests.gitops.definitions import apply_definitions
 from tests.jaseci.server import Redis
 from tests.machine import Server, SetupError, free_ports
 from tests.waiting import T, wait_until
@@ -35,15 +36,13 @@ def require_own_network() -> None:
 
 
 class ArgoCD:
-    """A running Argo CD without its server and user interface; `folder` has its logs and repositories.
-
-    It and its CRDs are gone from the control plane after `stop`.
-    """
+    """A running Argo CD without its server and user interface; `folder` has its logs and repositories."""
 
     def __init__(self, folder: Path, plane: ControlPlane, programs: Path) -> None:
         self.folder = folder
         self.plane = plane
         self._programs = programs
+        self._crds = [f"-f={programs}/crds/{each}-crd.yaml" for each in ("application", "appproject")]
         self._undo = ExitStack()
 
     @classmethod
@@ -59,8 +58,14 @@ class ArgoCD:
         return argocd
 
     def stop(self) -> None:
-        """Remove all Applications, which prunes what they keep, and end everything; again, do nothing."""
+        """End its programs; what it applied stays, and so do its Applications. Again, do nothing."""
         self._undo.close()
+
+    def uninstall(self) -> None:
+        """Remove all Applications, which deletes what they keep, then the programs and the CRDs."""
+        self.plane.kubectl("delete", "applications.argoproj.io", "--all", "-A", "--timeout=30s")
+        self.stop()
+        self.plane.kubectl("delete", "--timeout=60s", *self._crds)
 
     def follow(self, repository: Path, *, name: str, **spec: Any) -> "Application":
         """Have Argo CD sync `rendered/` of HEAD of a repository, and what is published later; see Application."""
@@ -68,10 +73,8 @@ class ArgoCD:
 
     def _prepare_cluster(self) -> None:
         kubectl = self.plane.kubectl
-        crds, config = self._programs / "crds", self._programs / "config"
-        self._undo.callback(kubectl, "delete", "--timeout=60s", "-k", crds)
-        kubectl("apply", "--server-side", "-k", crds)
-        kubectl("wait", "--for=condition=Established", "--timeout=60s", "-k", crds)
+        config = self._programs / "config"
+        apply_definitions(self.plane, *self._crds)
         kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(_make("v1", "Namespace", NAMESPACE)))
         kubectl("apply", "--server-side", "-n", NAMESPACE, "-k", config)
         key = {"stringData": {"server.secretkey": secrets.token_urlsafe(32)}}
@@ -104,9 +107,6 @@ class ArgoCD:
             *("--kubeconfig", self.plane.kubeconfig, "--namespace", NAMESPACE),
             *("--repo-server", f"127.0.0.1:{repo}", "--repo-server-plaintext"),
             *(*store, "--metrics-port", metrics[1], "--app-resync", 10),
-        )
-        self._undo.callback(
-            self.plane.kubectl, "delete", "applications.argoproj.io", "--all", "-A", "--timeout=30s"
         )
         self._check = [repo_server.check, controller.check]
 
@@ -205,16 +205,37 @@ class Application:
 
         return self._await(find, f"Argo CD has synced {self.revision}")
 
+    def await_pruned(self) -> set[str]:
+        """What stays, as kind/name, once the commit published last is applied but for what may not be pruned.
+
+        Argo CD calls the Application OutOfSync for as long as that is there.
+        """
+
+        def find() -> set[str] | None:
+            status = self.read()["status"]
+            done = status.get("operationState", {})
+            if (done.get("syncResult", {}).get("revision"), done.get("phase")) != (self.revision, "Succeeded"):
+                return None
+            late = [each for each in status["resources"] if each["status"] != "Synced"]
+            kept = {f"{each['kind']}/{each['name']}" for each in late if each.get("requiresPruning")}
+            return kept if kept and len(kept) == len(late) else None
+
+        return self._await(find, f"Argo CD has pruned what left git with {self.revision}")
+
     def await_failed(self) -> str:
         """Why, once Argo CD could not compare or sync the commit published last."""
 
         def find() -> str | None:
-            status = self.read().get("status", {})
+            body = self.read()
+            status = body.get("status", {})
             errors = [each["message"] for each in status.get("conditions", ()) if each["type"].endswith("Error")]
-            operation = status.get("operationState", {})
-            if operation.get("phase") in {"Failed", "Error"}:
-                errors.append(operation["message"])
-            return "; ".join(errors) if self.revision in json.dumps(status) else None
+            done = status.get("operationState", {})
+            if done.get("syncResult", {}).get("revision") == self.revision and done["phase"] in {
+                "Failed",
+                "Error",
+            }:
+                errors.append(done["message"])
+            return None if self._is_asked(body) else "; ".join(errors)
 
         return self._await(find, f"Argo CD has failed to sync {self.revision}")
 
@@ -255,7 +276,7 @@ class Application:
             return find()
 
         try:
-            return wait_until(look, what=what)
+            return wait_until(look, what=what, seconds=120)
         except TimeoutError as late:
             status = {key: self.read().get("status", {}).get(key) for key in ("sync", "health", "conditions")}
             raise TimeoutError(f"{late}; {status}; its logs: {self._argocd.folder}") from late

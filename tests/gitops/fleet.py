@@ -1,6 +1,6 @@
 """A small repository with two services, and what must be seen of it whoever syncs it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -154,14 +154,14 @@ def check_changes(fleet: Fleet, synced: Synced) -> None:
     assert fleet.find("service/web")
 
 
-def check_removal(fleet: Fleet, synced: Synced) -> None:
+def check_removal(fleet: Fleet, synced: Synced, await_pruned: Callable[[], object]) -> None:
     """Of a service that left git the workload and its settings go; claim, CRD and namespace stay."""
     synced.await_applied()
     assert fleet.find("statefulset/store")
 
     fleet.remove_store()
     synced.publish()
-    synced.await_applied()
+    await_pruned()
 
     wait_until(lambda: fleet.find("statefulset/store") is None, what="the StatefulSet is pruned")
     wait_until(
@@ -176,10 +176,11 @@ def check_failure(fleet: Fleet, synced: Synced) -> None:
     """A commit that the API server refuses is told with its object, and changes nothing; the next is applied."""
     synced.await_applied()
     broken = fleet.folder / "rendered/web/ConfigMap.yaml"
-    broken.write_text(broken.read_text().replace("data:", "immutable: perhaps\ndata:"))
+    broken.write_text(broken.read_text().replace("\ndata:", "\nimmutable: perhaps\ndata:"))
     fleet.git("commit", "--quiet", "--all", "--message", "Break it")
     synced.publish()
-    assert "web" in synced.await_failed()
+    told = synced.await_failed()
+    assert "web" in told, told
     assert fleet.find_version() == ("web:1", "1")
 
     fleet.git("revert", "--no-edit", "HEAD")

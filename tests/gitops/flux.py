@@ -13,6 +13,7 @@ from urllib.error import URLError
 from tests.controlplane.server import ControlPlane
 from tests.gitops.artifacts import ArtifactServer
 from tests.gitops.build import ensure_flux
+from tests.gitops.definitions import apply_definitions
 from tests.machine import Server, SetupError, free_ports
 from tests.waiting import T, wait_until
 
@@ -21,10 +22,7 @@ Body = dict[str, Any]
 
 
 class Flux:
-    """A running kustomize-controller; it and the CRDs are gone from the control plane after `stop`.
-
-    `folder` has its log, kustomize-controller.log.
-    """
+    """A running kustomize-controller; `folder` has its log, kustomize-controller.log."""
 
     def __init__(self, folder: Path, plane: ControlPlane, programs: Path) -> None:
         self.folder = folder
@@ -45,18 +43,21 @@ class Flux:
         return flux
 
     def stop(self) -> None:
-        """Remove all Kustomizations, which prunes what they keep, and end the controller; again, do nothing."""
+        """End the controller; what it applied stays, and so do its Kustomizations. Again, do nothing."""
         self._undo.close()
+
+    def uninstall(self) -> None:
+        """Remove all Kustomizations, which prunes what they keep, then the controller and its CRDs."""
+        self.plane.kubectl("delete", "kustomizations.kustomize.toolkit.fluxcd.io", "--all", "-A", "--timeout=30s")
+        self.stop()
+        self.plane.kubectl("delete", "--timeout=60s", "-R", "-f", self._programs / "crds")
 
     def follow(self, repository: Path, *, name: str, namespace: str = NAMESPACE, **spec: Any) -> "Kustomization":
         """Have Flux apply `rendered/` of HEAD of a repository, and what is published later; see Kustomization."""
         return Kustomization(self, repository, name=name, namespace=namespace, spec=spec)
 
     def _start_all(self) -> None:
-        crds = self._programs / "crds"
-        self._undo.callback(self.plane.kubectl, "delete", "--timeout=60s", "-R", "-f", crds)
-        self.plane.kubectl("apply", "--server-side", "-R", "-f", crds)
-        self.plane.kubectl("wait", "--for=condition=Established", "--timeout=60s", "-R", "-f", crds)
+        apply_definitions(self.plane, "-R", "-f", self._programs / "crds")
         # It stays, empty: to wait for the end of a namespace takes longer than all else here.
         namespace = json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
         self.plane.kubectl("apply", "--server-side", "-f", "-", stdin=namespace)
@@ -85,14 +86,6 @@ class Flux:
             },
         )
         self._undo.callback(server.stop)
-        self._undo.callback(
-            self.plane.kubectl,
-            "delete",
-            "kustomizations.kustomize.toolkit.fluxcd.io",
-            "--all",
-            "-A",
-            "--timeout=30s",
-        )
         await_health(server, f"http://127.0.0.1:{health}/readyz")
 
 
@@ -211,7 +204,7 @@ class Kustomization:
 
     def _await(self, find: Callable[[], T | None], what: str) -> T:
         try:
-            return wait_until(find, what=what)
+            return wait_until(find, what=what, seconds=120)
         except TimeoutError as late:
             ready = self._read_ready(self.read())
             raise TimeoutError(f"{late}; Ready is {ready}; its log: {self._flux.folder}") from late

@@ -54,7 +54,7 @@ def flux(request: pytest.FixtureRequest, flux_programs: Path, controlplane: Cont
     with _keep_where_failed(request, "flux") as folder:
         running = Flux.start(folder, controlplane)
         yield running
-        running.stop()
+        running.uninstall()
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def argocd(request: pytest.FixtureRequest, argocd_programs: Path, controlplane: 
     with _keep_where_failed(request, "argocd") as folder:
         running = ArgoCD.start(folder, controlplane)
         yield running
-        running.stop()
+        running.uninstall()
 
 
 @contextmanager

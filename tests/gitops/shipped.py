@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.controlplane.server import ControlPlane
+from tests.gitops.definitions import await_established
 from tests.gitops.fleet import Synced
 from tests.journeys.scratch import Scratch
 from tests.waiting import wait_until
@@ -67,7 +68,7 @@ def fresh_cluster(folder: Path) -> Iterator[ControlPlane]:
 
 
 def make_ready(scratch: Scratch) -> None:
-    """Be the kubelet: all pods are ready; returns once all of rendered/ is there, its workloads and claims so."""
+    """Be the kubelet: all pods are ready; returns once all of rendered/ is there, and ready."""
 
     def settled() -> bool:
         with suppress(LookupError):
@@ -75,7 +76,15 @@ def make_ready(scratch: Scratch) -> None:
         done = scratch.kubectl("get", "-k", "rendered", "-o", "json")
         return done.code == 0 and all(_is_settled(each) for each in json.loads(done.output)["items"])
 
-    wait_until(settled, what="all is there, its workloads ready, its claims bound")
+    # Argo CD begins anew, after ten seconds, where it has not heard yet of a kind that it has just defined.
+    wait_until(settled, what="all is there, its workloads ready, its claims bound", seconds=180)
+
+    # Be Elastic's operator, too: without its word Argo CD does not know how a cluster is.
+    status = {"availableNodes": 1, "phase": "Ready", "health": "green"}
+    scratch.controlplane.kubectl(
+        *("patch", "elasticsearch", "jaseci", "-n", HOME, "--subresource=status"),
+        *("--type=merge", "-p", json.dumps({"status": status})),
+    )
 
 
 def _is_settled(body: Body) -> bool:
@@ -133,7 +142,7 @@ def apply_by_kubectl(scratch: Scratch) -> Iterator[None]:
     keep_all_alive(scratch)
     arguments = ("apply", "--server-side", "-k", "rendered")
     scratch.kubectl(*arguments)
-    scratch.kubectl("wait", "--for=condition=Established", "--timeout=60s", "customresourcedefinitions", "--all")
+    await_established(scratch.controlplane)
     done = scratch.kubectl(*arguments)
     assert done.code == 0, done.output
     yield

@@ -39,9 +39,15 @@ def test_changes_are_synced(argocd: ArgoCD, fleet: Fleet) -> None:
 
 
 def test_a_removed_service_leaves_its_data(argocd: ArgoCD, fleet: Fleet) -> None:
-    """Argo CD prunes its workload; claim, CRD and namespace stay."""
+    """Argo CD prunes its workload; claim, CRD and namespace stay, and are all that keeps it OutOfSync."""
     with argocd.follow(fleet.folder, name=fleet.namespace) as synced:
-        check_removal(fleet, synced)
+        check_removal(fleet, synced, synced.await_pruned)
+        kept = {"PersistentVolumeClaim/store", f"Namespace/{fleet.namespace}-store"}
+        assert (
+            kept
+            <= synced.await_pruned()
+            <= kept | {f"CustomResourceDefinition/stores.{fleet.namespace}.example.com"}
+        )
 
 
 def test_argocd_and_jsorc_do_not_fight(argocd: ArgoCD, fleet: Fleet) -> None:

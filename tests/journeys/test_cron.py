@@ -150,7 +150,7 @@ def fleet(tmp_path: Path, controlplane: ControlPlane, namespace: str) -> Iterato
 
 
 def set_up(fleet: Fleet, **values: Any) -> None:
-    """Follow the page to its end."""
+    """Follow the page to its end, where jsorc itself applies the tree."""
     begin, first, rights, apply, *_ = list_blocks("Set it up")
     fleet.paste(begin)
     git = yaml.safe_load((fleet.folder / "templates/jsorc/service.yaml").read_text())["values"]["git"]
@@ -201,6 +201,29 @@ def test_the_cron_jobs_command(fleet: Fleet, image: Image, tmp_path: Path) -> No
     assert poorer.code == 1
     rule = 'apiGroups: ["apps"], resources: ["deployments"], verbs: ["list"]'
     assert f"it takes a Role in namespace {namespace} with {rule}" in poorer.output
+
+
+def test_the_cron_jobs_command_beside_flux(fleet: Fleet, image: Image, tmp_path: Path) -> None:
+    """With the rights to look it judges what another has applied, without git, and may not write it."""
+    settings = f"namespace: {fleet.namespace}\nkeep_alive: [app, jsorc]\napplier: flux\nquiet: false\n"
+    fleet.write("jsorc.yaml", settings)
+    begin, first, rights, *_ = list_blocks("Set it up")
+    fleet.paste(begin)
+    fleet.paste(first.replace("jsorc reconcile", "git push"))
+    fleet.paste(rights)
+    # As kubectl would, or Flux.
+    fleet.paste("kubectl apply --server-side -k rendered")
+    job = fleet.read("cronjob", "jsorc", "-n", fleet.namespace)["spec"]["jobTemplate"]["spec"]["template"]
+    pod = Pod(image, fleet, fleet.namespace, job, tmp_path / "pod")
+
+    done = pod.run()
+
+    assert done.code == 0, done.output
+    assert "applier is flux, but no Kustomization has applied this tree's records" in done.output
+    assert f"Deployment/{fleet.namespace}/web current" in done.output
+    write = ("auth", "can-i", "patch", "deployments", "-n", fleet.namespace)
+    account = f"system:serviceaccount:{fleet.namespace}:jsorc"
+    assert fleet.kubectl(*write, f"--as={account}").output.strip() == "no"
 
 
 def test_a_loop_that_hangs_is_seen(fleet: Fleet, image: Image, tmp_path: Path) -> None:

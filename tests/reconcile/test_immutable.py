@@ -38,6 +38,8 @@ def answers(controlplane: ControlPlane) -> dict[str, tuple[Case, Body, Body | Cl
         doomed = [body for body in made if "namespace" not in body["metadata"]]
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": doomed})
         controlplane.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", "-", stdin=listed)
+        # Waited for, since the same addresses are asked for elsewhere.
+        controlplane.kubectl("delete", "services", "--all", "-n", namespace)
         controlplane.kubectl("delete", "namespace", namespace, "--wait=false")
     return {str(row): (row, new, answer) for (row, _, new), answer in zip(pairs, tried, strict=True)}
 

@@ -125,6 +125,14 @@ def argo(
             "the sync failed: one or more objects failed to apply",
         ),
         (
+            argo(
+                {**WEB, "status": "OutOfSync"},
+                operationState={"phase": "Running", "retryCount": 1, "message": "failed; retrying"},
+            ),
+            Status.FAILED,
+            "the sync failed: failed; retrying",
+        ),
+        (
             argo(path="old"),
             Status.PROGRESSING,
             "Argo CD has not seen its last change yet",

@@ -113,6 +113,8 @@ def test_what_the_server_does(controlplane: ControlPlane, namespace: str) -> Non
         doomed = [body for body in made if "namespace" not in body["metadata"]]
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": doomed})
         controlplane.kubectl("delete", "--wait=false", "--ignore-not-found", "-f", "-", stdin=listed)
+        # Waited for, since the same addresses are asked for elsewhere.
+        controlplane.kubectl("delete", "services", "--all", "-n", namespace)
     refused = {name: isinstance(answer, ClusterError) for name, answer in zip(pairs, tried, strict=True)}
     assert refused == {str(row): row.refused for row in CASES}
 
