@@ -22,7 +22,8 @@ from tests.journeys.scratch import Scratch
 from tests.journeys.test_ownership import SETTINGS, WEB
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.real
+# The first time, the image's base is made, which takes minutes where others are at work.
+pytestmark = [pytest.mark.real, pytest.mark.timeout(1200)]
 
 PAGE = (ROOT / "docs" / "cron.md").read_text()
 [GIT_CONFIG] = re.findall(r"\$ cat config\n(\[credential\]\n.*)\n", PAGE)

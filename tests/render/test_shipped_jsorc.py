@@ -85,6 +85,17 @@ def test_credentials_in_a_file_are_mounted_there() -> None:
     assert volume["secret"] == {"secretName": "login", "items": [{"key": "json", "path": "login.json"}]}
 
 
+def test_passes_of_a_cron_job_follow_one_another() -> None:
+    """None begins while another runs; one that hangs is ended, one that failed is not tried again."""
+    spec = objects_by_name("jsorc", tree_settings=FLUX, deadline=60)["CronJob/jsorc"]["spec"]
+
+    assert (spec["concurrencyPolicy"], spec["jobTemplate"]["spec"]["activeDeadlineSeconds"]) == ("Forbid", 60)
+    assert spec["jobTemplate"]["spec"]["backoffLimit"] == 0
+    assert spec["jobTemplate"]["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+    assert {"successfulJobsHistoryLimit": 1, "failedJobsHistoryLimit": 3}.items() <= spec.items()
+    assert spec["startingDeadlineSeconds"] >= 10  # less, and Kubernetes may miss every run
+
+
 def test_a_loop_is_probed_by_what_it_writes() -> None:
     """The file that the probes look at is the one it writes at the end of each pass, in a folder it may write."""
     pod = pod_of("loop", FLUX)
