@@ -74,7 +74,7 @@ class Pod:
 
     def start(self, command: list[str]) -> subprocess.Popen[str]:
         address, port = self._scratch.controlplane.url.removeprefix("https://").split(":")
-        env = {each["name"]: each["value"] for each in self.container["env"]}
+        env = {each["name"]: self._find_value(each) for each in self.container["env"]}
         service = {"KUBERNETES_SERVICE_HOST": address, "KUBERNETES_SERVICE_PORT": port}
         return self._image.start(command, env=env | service, mounts=self.mounts)
 
@@ -84,6 +84,13 @@ class Pod:
         process = self.start([*command] or entry)
         output, _ = process.communicate()
         return Ran(output=output, code=process.returncode)
+
+    def _find_value(self, variable: Mapping[str, Any]) -> str:
+        if "value" in variable:
+            return str(variable["value"])
+        place = variable["valueFrom"]["secretKeyRef"]
+        data = self._scratch.read("secret", place["name"], "-n", self._namespace)["data"]
+        return base64.b64decode(data[place["key"]]).decode()
 
     def _write_secret(self, folder: Path, name: str) -> None:
         for key, value in self._scratch.read("secret", name, "-n", self._namespace)["data"].items():
@@ -206,14 +213,16 @@ def test_the_cron_jobs_command(fleet: Fleet, image: Image, tmp_path: Path) -> No
 
 def test_the_cron_jobs_command_beside_flux(fleet: Fleet, image: Image, tmp_path: Path) -> None:
     """With the rights to look it judges what another has applied, without git, and may not write it."""
+    jaseci = "jaseci: {url: 'http://jaseci', credentials: {env: JASECI_CREDENTIALS}}\n"
     settings = f"namespace: {fleet.namespace}\nkeep_alive: [app, jsorc]\napplier: flux\nquiet: false\n"
-    fleet.write("jsorc.yaml", settings)
-    begin, first, rights, *_ = list_blocks("Set it up")
+    fleet.write("jsorc.yaml", settings + jaseci)
+    begin, first, rights, _, credentials, *_ = list_blocks("Set it up")
     fleet.paste(begin)
     fleet.paste(first.replace("jsorc reconcile", "git push"))
     fleet.paste(rights)
     # As kubectl would, or Flux.
     fleet.paste("kubectl apply --server-side -k rendered")
+    fleet.paste(credentials)
     job = fleet.read("cronjob", "jsorc", "-n", fleet.namespace)["spec"]["jobTemplate"]["spec"]["template"]
     pod = Pod(image, fleet, fleet.namespace, job, tmp_path / "pod")
 
@@ -222,6 +231,8 @@ def test_the_cron_jobs_command_beside_flux(fleet: Fleet, image: Image, tmp_path:
     assert done.code == 0, done.output
     assert "applier is flux, but no Kustomization has applied this tree's records" in done.output
     assert f"Deployment/{fleet.namespace}/web current" in done.output
+    told = pod.run("python3", "-c", "import os; print(os.environ['JASECI_CREDENTIALS'])")
+    assert json.loads(told.output) == {"origin": "http://jaseci.default.svc", "token": "…"}
     write = ("auth", "can-i", "patch", "deployments", "-n", fleet.namespace)
     account = f"system:serviceaccount:{fleet.namespace}:jsorc"
     assert fleet.kubectl(*write, f"--as={account}").output.strip() == "no"
