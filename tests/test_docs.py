@@ -18,6 +18,7 @@ from jsorc_gitops.model.services import ServiceFiles, parse_definition
 from jsorc_gitops.model.settings import Settings, parse_settings
 from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.report import Report
+from jsorc_gitops.reconcile.syncers import ARGO, FLUX, Syncer
 from jsorc_gitops.render.python import render_python
 from tests.controlplane.__main__ import format_up
 from tests.render.builders import make_object, make_service, render_services
@@ -73,6 +74,17 @@ def test_commands(name: str, command: click.Command) -> None:
         assert option.help, option.opts
         for spelling in option.opts:
             assert re.search(rf"`({name} )?([^`]* )?{spelling}\b", section), spelling
+
+
+def test_handover_commands() -> None:
+    """What docs/handover.md says to put Flux or Argo CD to rest with is what `jsorc adopt` says."""
+    for group, kind, namespace in (
+        (FLUX, "Kustomization", "flux-system"),
+        (ARGO, "Application", "argocd"),
+    ):
+        syncer = Syncer(ref=ObjectRef(group=group, kind=kind, namespace=namespace, name="app"), body={})
+        command = syncer.explain_work().partition(": ")[2]
+        assert f"$ {command}\n" in TEXT["docs/handover.md"]
 
 
 def test_make_targets() -> None:

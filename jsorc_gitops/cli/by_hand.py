@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from jsorc_gitops.reconcile.ports import Pass
 
-_environment = click.option(
+in_environment = click.option(
     "--env", "environment", default="", metavar="NAME", help="The environment, if there are several."
 )
-_kubeconfig = click.option(
+by_kubeconfig = click.option(
     "--kubeconfig", type=click.Path(dir_okay=False), help="The kubeconfig file, as in kubectl."
 )
-_context = click.option("--context", help="The context in the kubeconfig, as in kubectl.")
+in_context = click.option("--context", help="The context in the kubeconfig, as in kubectl.")
 
 
 def _parse_until(
@@ -45,9 +45,9 @@ def _parse_until(
 
 @click.command()
 @click.argument("service")
-@_environment
-@_kubeconfig
-@_context
+@in_environment
+@by_kubeconfig
+@in_context
 @click.pass_obj
 def reset(root: "Path", *, service: str, environment: str, kubeconfig: str | None, context: str | None) -> int:
     """Reset SERVICE now, once, though it runs; verified and written down as the resets of passes are."""
@@ -70,9 +70,9 @@ def reset(root: "Path", *, service: str, environment: str, kubeconfig: str | Non
     metavar="TIME",
     help="When it ends by itself: a duration (2h30m) or a time (2026-01-31T18:00:00Z).",
 )
-@_environment
-@_kubeconfig
-@_context
+@in_environment
+@by_kubeconfig
+@in_context
 @click.pass_obj
 def pause(
     root: "Path",
@@ -97,9 +97,9 @@ def pause(
 
 @click.command()
 @click.argument("service")
-@_environment
-@_kubeconfig
-@_context
+@in_environment
+@by_kubeconfig
+@in_context
 @click.pass_obj
 def resume(root: "Path", *, service: str, environment: str, kubeconfig: str | None, context: str | None) -> int:
     """End the pause of SERVICE; the next pass takes care of it again."""

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jsorc_gitops.cli.by_hand import by_kubeconfig, in_context, in_environment
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -12,25 +14,18 @@ if TYPE_CHECKING:
     from jsorc_gitops.reconcile.ports import Doors, Options
     from jsorc_gitops.reconcile.report import Report
 
-_environment = click.option(
-    "--env", "environment", default="", metavar="NAME", help="The environment, if there are several."
-)
 _dry_run = click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
 _output = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", help="A report, or a JSON event a line."
 )
-_kubeconfig = click.option(
-    "--kubeconfig", type=click.Path(dir_okay=False), help="The kubeconfig file, as in kubectl."
-)
-_context = click.option("--context", help="The context in the kubeconfig, as in kubectl.")
 
 
 @click.command()
-@_environment
+@in_environment
 @_dry_run
 @_output
-@_kubeconfig
-@_context
+@by_kubeconfig
+@in_context
 @click.pass_obj
 def release(
     root: "Path", *, environment: str, dry_run: bool, output: str, kubeconfig: str | None, context: str | None
@@ -54,12 +49,12 @@ def release(
 
 
 @click.command()
-@_environment
+@in_environment
 @_dry_run
 @click.option("--allow-rewind", is_flag=True, help="Although HEAD is no descendant of the commit applied.")
 @_output
-@_kubeconfig
-@_context
+@by_kubeconfig
+@in_context
 @click.pass_obj
 def adopt(
     root: "Path",

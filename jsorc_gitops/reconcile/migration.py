@@ -88,7 +88,8 @@ def subtract_fields(fields: Mapping[str, Any], others: Mapping[str, Any]) -> dic
     """A field set without what another covers, nor what would cover nothing then."""
     left: dict[str, Any] = {}
     for key, below in fields.items():
-        if key not in others:
+        # Who covers parts of a thing does not cover the thing.
+        if key not in others or (not below and others[key] and "." not in others[key]):
             left[key] = below
         elif rest := subtract_fields(below, others[key]):
             left[key] = rest

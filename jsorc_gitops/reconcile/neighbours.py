@@ -52,7 +52,9 @@ def _find_kustomizations(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> 
 def _find_applications(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> dict[ObjectRef, Syncer]:
     version = cluster.find_api_version(ARGO, "Application")
     tracked = {ref: app for ref, body in marked.items() if (app := _read_tracking(ref, body))}
-    if version is None or not tracked:
+    # Argo CD marks no definitions of kinds: these are known by who says that they are its own.
+    unmarked = [ref for ref in marked if ref not in tracked and ref.kind == "CustomResourceDefinition"]
+    if version is None or not (tracked or unmarked):
         return {}
     (answer,) = cluster.list_objects([(version, "Application")])
     if isinstance(answer, ClusterError):
@@ -64,7 +66,9 @@ def _find_applications(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> di
         # Tracking ids name it alone in Argo CD's own namespace, after its namespace elsewhere.
         for spelled in (name, f"{namespace}_{name}"):
             named.setdefault(spelled, []).append(syncer)
-    return {ref: _choose(named[app], ref) for ref, app in tracked.items() if app in named}
+    found = {ref: _choose(named[app], ref) for ref, app in tracked.items() if app in named}
+    syncers = [each for spelled in named.values() for each in spelled]
+    return found | {ref: each for each in syncers for ref in unmarked if each.keeps(ref)}
 
 
 def _name_application(name: str, namespace: str) -> ObjectRef:

@@ -48,14 +48,16 @@ def _explain(entry: Entry, live: Body, keeper: Syncer | None, *, tree: Tree) -> 
     if keeper is None:
         return f"{name} has not applied it yet"
     alone = _find_alone(live, tree.settings.applier)
+    if alone and _find_applied(live, tree.settings.applier) is None:
+        # Who updates owns what it changes, not what it finds as it should be.
+        return (
+            f"{format_keys(alone[0])} is set by jsorc alone, and {name} does not apply on the server: it never "
+            "owns what is there already (syncOptions: ServerSideApply=true)"
+        )
     said = encode_strings(manifest.body)
     for keys in alone:
         if find_value(said, keys) is not None:
             return f"{format_keys(keys)} is set by jsorc alone: {name} has not applied what HEAD says yet"
-    if alone and _find_applied(live, tree.settings.applier) is None:
-        # What is no apply entry takes nothing away that it does not say.
-        path = format_keys(alone[0])
-        return f"{path} is set by jsorc alone, and git no longer says it; take it off by hand (kubectl edit)"
     return ""
 
 

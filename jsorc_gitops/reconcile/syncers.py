@@ -159,7 +159,11 @@ def _find_failure(application: Body) -> str:
     # One that is tried again is Running.
     has_failed = done.get("phase") in {"Failed", "Error"} or done.get("retryCount")
     if has_failed and _list_late(application):
-        return f"the sync failed: {_shorten(done.get('message'))}"
+        results = (done.get("syncResult") or {}).get("resources") or ()
+        refused = (
+            each["message"] for each in results if each.get("status") == "SyncFailed" and each.get("message")
+        )
+        return f"the sync failed: {_shorten(next(refused, done.get('message')))}"
     return ""
 
 

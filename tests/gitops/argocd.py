@@ -230,11 +230,13 @@ class Application:
             status = body.get("status", {})
             errors = [each["message"] for each in status.get("conditions", ()) if each["type"].endswith("Error")]
             done = status.get("operationState", {})
-            if done.get("syncResult", {}).get("revision") == self.revision and done["phase"] in {
-                "Failed",
-                "Error",
-            }:
-                errors.append(done["message"])
+            # One that is tried again is Running.
+            has_failed = done.get("phase") in {"Failed", "Error"} or done.get("retryCount")
+            if done.get("syncResult", {}).get("revision") == self.revision and has_failed:
+                errors += [
+                    done["message"],
+                    *(each["message"] for each in done["syncResult"].get("resources", ())),
+                ]
             return None if self._is_asked(body) else "; ".join(errors)
 
         return self._await(find, f"Argo CD has failed to sync {self.revision}")

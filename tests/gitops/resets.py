@@ -7,6 +7,7 @@ from tests.controlplane.server import ControlPlane
 from tests.gitops.fleet import Body, Synced
 from tests.jaseci.proxy import Proxy
 from tests.journeys.scratch import Done, Scratch
+from tests.waiting import wait_until
 
 REFRESH = "/js_admin/service_refresh"
 CACHE = """\
@@ -102,10 +103,10 @@ def check_half_applied(site: Site, synced: Synced, *, keeper: str) -> None:
     synced.await_failed()
     site.kubectl("rollout", "restart", "deployment/cache", "-n", site.namespace)
     site.kubectl("rollout", "status", "deployment/cache", "-n", site.namespace, "--timeout=60s")
-    done = site.follow()
+    # While Argo CD tries again, it does not say what was refused.
+    told = wait_until(lambda: "ConfigMap" in (done := site.follow()).output and done, what="the cause")
 
-    assert (done.code, site.take_resets()) == (4, []), done.output
-    assert f"{keeper} failed: " in done.output
-    assert "ConfigMap" in done.output
+    assert (told.code, site.take_resets()) == (4, []), told.output
+    assert f"{keeper} failed: " in told.output
     # A clone says so as well.
     assert site.jsorc("reconcile").code == 4

@@ -17,6 +17,7 @@ from tests.gitops.fleet import (
     check_removal,
     make_fleet,
 )
+from tests.gitops.handover import begin_handover, check_handover
 from tests.gitops.resets import Site, check_half_applied, check_resets
 from tests.gitops.shipped import apply_by_kubectl, check_shipped, sync
 from tests.jaseci.proxy import Proxy
@@ -84,6 +85,14 @@ def test_it_makes_the_same_objects(argocd_programs: Path, tmp_path: Path) -> Non
 
     assert len(by_kubectl) > 50
     assert sync(tmp_path / "argocd", "argocd", apply_by_argocd) == by_kubectl
+
+
+def test_a_handover_to_argocd_and_back(argocd: ArgoCD, fleet: Fleet) -> None:
+    """On a running fleet: no pod restarted, nothing made anew, and what git drops goes, whoever applies."""
+    begin_handover(fleet, "argocd")
+    synced = argocd.follow(fleet.folder, name=fleet.namespace)
+    marks = {"argocd.argoproj.io/tracking-id"}
+    check_handover(fleet, synced, applier="argocd", manager="argocd-controller", marks=marks)
 
 
 @pytest.fixture

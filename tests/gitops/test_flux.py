@@ -16,6 +16,7 @@ from tests.gitops.fleet import (
     make_fleet,
 )
 from tests.gitops.flux import Flux
+from tests.gitops.handover import begin_handover, check_handover
 from tests.gitops.resets import Site, check_half_applied, check_resets
 from tests.jaseci.proxy import Proxy
 from tests.jaseci.server import Jaseci, Redis
@@ -57,6 +58,14 @@ def test_what_cannot_be_applied_is_told(flux: Flux, fleet: Fleet) -> None:
     """Where the API server refuses a commit, Flux says why, and applies the next one that is right."""
     with flux.follow(fleet.folder, name=fleet.namespace) as synced:
         check_failure(fleet, synced)
+
+
+def test_a_handover_to_flux_and_back(flux: Flux, fleet: Fleet) -> None:
+    """On a running fleet: no pod restarted, nothing made anew, and what git drops goes, whoever applies."""
+    begin_handover(fleet, "flux")
+    synced = flux.follow(fleet.folder, name=fleet.namespace)
+    marks = {"kustomize.toolkit.fluxcd.io/name", "kustomize.toolkit.fluxcd.io/namespace"}
+    check_handover(fleet, synced, applier="flux", manager="kustomize-controller", marks=marks)
 
 
 @pytest.fixture

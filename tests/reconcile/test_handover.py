@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
-from jsorc_gitops.errors import LeaseHeldError, RefusedError
+from jsorc_gitops.errors import ClusterError, LeaseHeldError, RefusedError
 from jsorc_gitops.model.objects import ObjectRef
+from jsorc_gitops.model.policy import ApplyPolicy
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.handover import adopt_tree, release_tree
 from jsorc_gitops.reconcile.inventory import PART_OF_LABEL
+from jsorc_gitops.reconcile.migration import subtract_fields
+from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.plan import Action
 from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.report import Report
@@ -165,16 +168,14 @@ def test_what_git_dropped_meanwhile_becomes_theirs(world: Handover) -> None:
     assert f"f:{PART_OF_LABEL}" not in theirs["fieldsV1"]["f:metadata"]["f:labels"]
 
 
-def test_what_git_dropped_stays_where_they_would_not_take_it_away(world: Handover) -> None:
-    """What is updated, not applied, loses nothing by the next update: a person has to take it off."""
+def test_what_is_not_applied_on_the_server_stays(world: Handover) -> None:
+    """Who updates owns only what it changes: to wait for more is in vain, so it says what to do."""
     dropped = make_tree(
         {"redis": [make_config_map("redis", service="redis", other="1"), BODIES[1]]}, applier="flux"
     )
     world.sync(dropped, operation="Update")
-    report = world.release(dropped)
-    assert find(report).startswith(
-        "refuse: .data.key is set by jsorc alone, and git no longer says it; take it off"
-    )
+    why = "refuse: .data.key is set by jsorc alone, and Flux does not apply on the server"
+    assert find(world.release(dropped)).startswith(why)
     assert world.managers() == {"jsorc", "kustomize-controller"}
 
 
@@ -390,3 +391,57 @@ def test_an_application_is_deleted_without_what_it_kept() -> None:
         f'kubectl -n argocd patch {on} --type=merge -p \'{{"metadata": {{"finalizers": null}}}}\' '
         f"&& kubectl -n argocd delete {on}"
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "others", "left"),
+    [
+        ({"f:a": {}, "f:b": {}}, {"f:b": {}}, {"f:a": {}}),
+        ({"f:a": {"f:b": {}}}, {"f:a": {"f:b": {}, "f:c": {}}}, {}),
+        ({"f:a": {"f:b": {}, "f:c": {}}}, {"f:a": {"f:b": {}}}, {"f:a": {"f:c": {}}}),
+        ({"f:a": {".": {}, "f:b": {}}}, {"f:a": {"f:b": {}}}, {"f:a": {".": {}}}),
+        ({"f:a": {}}, {"f:a": {"f:b": {}}}, {"f:a": {}}),
+        ({"f:a": {}}, {"f:a": {".": {}, "f:b": {}}}, {}),
+        ({"f:a": {"f:b": {}}}, {"f:a": {}}, {"f:a": {"f:b": {}}}),
+    ],
+)
+def test_field_sets_are_subtracted(fields: Body, others: Body, left: Body) -> None:
+    """By what each covers: a part is not the thing, nor the thing its parts."""
+    assert subtract_fields(fields, others) == left
+
+
+def test_definitions_that_argocd_does_not_mark(world: Handover) -> None:
+    """It leaves no tracking id on them; the Application that lists one keeps it."""
+    name, group = "queues.example.com", "apiextensions.k8s.io"
+    body = make_body("CustomResourceDefinition", name, namespace="", apiVersion=f"{group}/v1", spec={})
+    refs = [make_ref("CustomResourceDefinition", each, group=group, namespace="") for each in (name, "other")]
+    body["metadata"]["managedFields"] = [{"manager": "argocd-controller", "operation": "Apply"}]
+    app = make_body("Application", "app", namespace="argocd", apiVersion="argoproj.io/v1alpha1", spec={})
+    app["status"] = {"resources": [{"group": group, "kind": "CustomResourceDefinition", "name": name}]}
+    world.cluster.served.add(("argoproj.io/v1alpha1", "Application"))
+    world.cluster.put(app)
+    keepers = find_keepers(world.cluster, dict.fromkeys(refs, body))
+    assert {ref: str(each) for ref, each in keepers.items()} == {refs[0]: "Application argocd/app"}
+
+
+def test_what_cannot_be_changed_is_not_made_anew(flux: Handover) -> None:
+    """Though its service allows passes to."""
+    tree = make_tree({"redis": BODIES}, records={"redis": {"policy": ApplyPolicy(recreate=True)}})
+    causes = ({"reason": "FieldValueInvalid", "field": "spec.selector"},)
+    fixed = ClusterError("immutable", status=422, reason="Invalid", causes=causes)
+    flux.hooks.before = lambda *asked: fixed if asked == ("dry-run", str(DEPLOYMENT)) else None
+    assert find(flux.adopt(tree), DEPLOYMENT).startswith("refuse: spec.selector cannot be changed in place")
+    assert not any(line.startswith("delete") for line in flux.log)
+
+
+def test_a_namespace_that_was_ours_comes_back(world: Handover) -> None:
+    """A pass leaves one that is there already to whoever made it; the tree's own went over, and comes back."""
+    ref = make_ref("Namespace", "other", namespace="")
+    body = make_body("Namespace", "other", namespace="")
+    ours, theirs = (make_tree({"redis": BODIES}, shared=[body], applier=each) for each in ("jsorc", "flux"))
+    world.run(ours, "c1")
+    world.sync(theirs)
+    assert find(world.release(theirs), ref) == "release: "
+    world.sync(theirs, suspend=True)
+    assert find(world.adopt(ours), ref) == "adopt: applied by Flux or Argo CD before"
+    assert world.managers(ref) == {"jsorc"}

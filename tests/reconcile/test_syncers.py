@@ -127,10 +127,15 @@ def argo(
         (
             argo(
                 {**WEB, "status": "OutOfSync"},
-                operationState={"phase": "Running", "retryCount": 1, "message": "failed; retrying"},
+                operationState={
+                    "phase": "Running",
+                    "retryCount": 1,
+                    "message": "one or more tasks are running",
+                    "syncResult": {"resources": [{"status": "SyncFailed", "message": "ConfigMap: refused"}]},
+                },
             ),
             Status.FAILED,
-            "the sync failed: failed; retrying",
+            "the sync failed: ConfigMap: refused",
         ),
         (
             argo(path="old"),
