@@ -3,9 +3,11 @@
 
 PYTHON ?= python3
 VENV := .venv
+BUILDER ?= docker
+IMAGE ?= jsorc-gitops:0.1.0
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-argocd test-fast bench-render bench-reconcile bench-resets bench-gitops lint clean
+.PHONY: demo image test test-argocd test-fast bench-render bench-reconcile bench-resets bench-gitops lint clean
 
 demo: $(INSTALLED)
 	@$(VENV)/bin/python -m tests.demo
@@ -24,6 +26,12 @@ test-argocd: $(INSTALLED)
 
 test-fast: $(INSTALLED)
 	$(VENV)/bin/python -m pytest -q -m "not real and not slow"
+
+# The wheels are of this Python, so BASE has the same (docs/cron.md).
+image:
+	rm -rf build/wheels
+	$(PYTHON) -m pip wheel --quiet --constraint tests/constraints.txt --wheel-dir build/wheels .
+	$(BUILDER) build $(if $(BASE),--build-arg BASE=$(BASE)) --file Containerfile --tag $(IMAGE) build
 
 bench-render: $(INSTALLED)
 	@$(VENV)/bin/python -m bench.render

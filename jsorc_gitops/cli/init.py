@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # What Jaseci itself keeps alive unless it is told otherwise (META_CONFIG of its commit 3b5ad63d1).
 _USUAL = ("promon", "redis", "task", "mail")
+# What is itself in the cluster, with rights that it must not apply.
+_ITSELF = "jsorc"
 
 _SETTINGS = """\
 # What jsorc does here; every key: docs/settings.md in jsorc's own repository.
@@ -56,7 +58,7 @@ def init(root: "Path", *, names: tuple[str, ...]) -> None:
     if not added:
         _check_new(root / "jsorc.yaml")
         # The last to be written: without it, init can be run again.
-        texts["jsorc.yaml"] = _SETTINGS.format(services=", ".join(services))
+        texts["jsorc.yaml"] = _SETTINGS.format(services=", ".join(each for each in services if each != _ITSELF))
     check_new_files(root, texts)
     begun = not is_in_repository(root)
     if begun:
@@ -67,6 +69,8 @@ def init(root: "Path", *, names: tuple[str, ...]) -> None:
     click.echo(f"{written}{', in a new git repository' if begun else ''}.")
     if added:
         click.echo("Where jsorc.yaml has keep_alive, name them there.")
+    if _ITSELF in services:
+        click.echo(f"{_ITSELF} stays out of keep_alive where jsorc itself applies the tree: docs/cron.md.")
     click.echo("Look through them, then:")
     for command in _list_next(root, services):
         click.echo(f"  {command}")

@@ -6,7 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import click
@@ -45,14 +45,30 @@ class Invocation:
     exit_code: bool = False  # of a dry run: 6 where something differs
     namespace: str = ""  # where the records lie that the tree is read from; "" to read it from git
     metrics: str | None = None
+    repo: str = ""  # where the tree is fetched from; "" for the repository around `root`
+    branch: str = ""  # of it; "" for its own
+    folder: str = "."  # that holds jsorc.yaml in it
     corridor: "Callable[[Tree, str, Doors, Options], Report] | None" = None  # instead of a pass
+
+    @property
+    def source(self) -> str:
+        """What passes are over."""
+        if self.namespace:
+            return f"the records in {self.namespace}"
+        return f"{self.branch or 'HEAD'} of {self.repo or self.root}"
+
+    @property
+    def name(self) -> str:
+        """The repository's name, in metrics."""
+        return PurePosixPath(self.repo).name.removesuffix(".git") if self.repo else self.root.name
 
 
 def loop_passes(invocation: Invocation) -> int:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    where = f"the records in {invocation.namespace}" if invocation.namespace else f"HEAD of {invocation.root}"
-    click.echo(f"jsorc {__version__}: a pass over {where} every `interval` seconds, until SIGTERM", err=True)
+    click.echo(
+        f"jsorc {__version__}: a pass over {invocation.source} every `interval` seconds, until SIGTERM", err=True
+    )
     interval = 10.0
     while not stop.is_set():
         try:
@@ -120,7 +136,7 @@ def _write_metrics(invocation: Invocation, report: Report | None, ending: Ending
     if invocation.metrics is None:
         return
     path = Path(invocation.metrics)
-    labels = {"repository": invocation.root.name, "tree": invocation.environment or DEFAULT_TREE}
+    labels = {"repository": invocation.name, "tree": invocation.environment or DEFAULT_TREE}
     try:
         write_textfile(path, format_metrics(report, ending, labels=labels, before=read_textfile(path)))
     except JsorcError as error:
@@ -150,10 +166,12 @@ def _read_git(invocation: Invocation, teller: Teller) -> "tuple[Tree, Report]":
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.cli.reading import read_tree
 
-    repository = Repository(invocation.root)
+    root = _fetch(invocation) if invocation.repo else invocation.root
+    repository = Repository(root)
     revision = repository.get_head()
-    tree, edited = read_tree(repository, revision, root=invocation.root, environment=invocation.environment)
-    if dirty := repository.list_dirty("rendered"):
+    tree, edited = read_tree(repository, revision, root=root, environment=invocation.environment)
+    # What was fetched has no files on disk.
+    if not invocation.repo and (dirty := repository.list_dirty("rendered")):
         teller.tell_warning(f"{dirty[0]} differs from HEAD; what is committed is applied")
     if edited:
         what = f"{edited[0]} was" if len(edited) == 1 else f"{edited[0]} and {len(edited) - 1} more files were"
@@ -168,6 +186,13 @@ def _read_git(invocation: Invocation, teller: Teller) -> "tuple[Tree, Report]":
     with _open_cluster(invocation, progress) as cluster:
         report = _reconcile(invocation, teller, cluster, tree, repository, revision=revision, progress=progress)
     return tree, report
+
+
+def _fetch(invocation: Invocation) -> Path:
+    from jsorc_gitops.adapters.git_clone import update_clone
+
+    with Progress().wait(f"{invocation.repo} to answer"):
+        return update_clone(find_cache(), invocation.repo, invocation.branch, invocation.folder)
 
 
 def _open_cluster(invocation: Invocation, progress: Progress) -> "AbstractContextManager[Cluster]":

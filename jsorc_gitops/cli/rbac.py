@@ -40,6 +40,7 @@ def rbac(
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.cli.doors import open_cluster
     from jsorc_gitops.cli.reading import read_tree
+    from jsorc_gitops.model.layout import rights_name
     from jsorc_gitops.model.yaml import format_documents
     from jsorc_gitops.reconcile.rbac import compute_rules, make_roles
 
@@ -49,7 +50,6 @@ def rbac(
         cluster.read_discovery()
         rules = compute_rules(tree, cluster.find_resource)
     home = tree.settings.namespace
-    # Trees of other repositories have the same name, and may share a namespace, and the whole cluster.
-    roles = make_roles(rules, name=f"jsorc.{home}.{tree.name}", account=account, namespace=namespace or home)
+    roles = make_roles(rules, name=rights_name(home, tree.name), account=account, namespace=namespace or home)
     click.echo(_NOTE + format_documents(roles), nl=False)
     return 0

@@ -31,6 +31,13 @@ if TYPE_CHECKING:
     help="Read the tree from its records in the cluster, not from git; apply and prune nothing.",
 )
 @click.option("--namespace", default="", metavar="NAME", help="With --from-cluster: where the records lie.")
+@click.option("--repo", default="", metavar="URL", help="Fetch the tree from there, not from this folder.")
+@click.option(
+    "--branch", default="", metavar="NAME", help="With --repo: the branch; the remote's own by default."
+)
+@click.option(
+    "--folder", default=".", metavar="PATH", help="With --repo: the folder in it that holds jsorc.yaml."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Also print what is as it should be, whatever `quiet` says.")
 @click.option("--dry-run", is_flag=True, help="Print what a pass would change, and write nothing.")
 @click.option("--exit-code", is_flag=True, help="With --dry-run: exit 6 when a pass would change something.")
@@ -85,6 +92,7 @@ def reconcile(
     """
     _check_usage(dry_run=dry_run, exit_code=exit_code, is_pass=bool(loop or metrics))
     _check_source(from_cluster=from_cluster, namespace=rest["namespace"])
+    _check_repo(rest["repo"], rest["branch"], rest["folder"], from_cluster=from_cluster)
     patience = _find_patience(timeout, wait=wait, once=not (loop or dry_run))
     from jsorc_gitops.cli.passes import Invocation, loop_passes, run_once
     from jsorc_gitops.reconcile.ports import Options
@@ -116,6 +124,20 @@ def _check_source(*, from_cluster: bool, namespace: str) -> None:
         if from_cluster and context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             option = f"--{name.replace('_', '-')}"
             raise click.UsageError(f"--from-cluster applies nothing, so it does not go with {option}")
+
+
+def _check_repo(repo: str, branch: str, folder: str, *, from_cluster: bool) -> None:
+    if not repo:
+        if branch or folder != ".":
+            raise click.UsageError("--branch and --folder are of a remote repository, so they need --repo")
+        return
+    if from_cluster:
+        raise click.UsageError("--repo reads the tree from git, --from-cluster from the cluster; say one of them")
+    if folder.startswith("/") or ".." in folder.split("/"):
+        raise click.UsageError(f"--folder: {folder} leads out of the repository")
+    from jsorc_gitops.adapters.git_clone import check_url
+
+    check_url(repo)
 
 
 def _find_patience(timeout: float, *, wait: bool, once: bool) -> float | None:

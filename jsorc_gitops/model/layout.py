@@ -45,6 +45,14 @@ def record_name(tree: str, service: str) -> str:
     return f"{RECORD_PREFIX}{tree}.{service}"
 
 
+def rights_name(home: str, tree: str) -> str:
+    """What the Roles of a tree are called.
+
+    Trees of other repositories have the same name, and may share a namespace, and the whole cluster.
+    """
+    return f"jsorc.{home}.{tree}"
+
+
 def lease_name(tree: str) -> str:
     return f"jsorc.{tree}"
 

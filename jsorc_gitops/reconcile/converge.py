@@ -28,7 +28,7 @@ from jsorc_gitops.reconcile.plan_prune import PrunePlan
 from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.prepare import find_given_up
 from jsorc_gitops.reconcile.preview import preview_prune, preview_steps
-from jsorc_gitops.reconcile.pruner import find_prune, prune_objects
+from jsorc_gitops.reconcile.pruner import find_left_alone, find_prune, prune_objects
 from jsorc_gitops.reconcile.records import FoundTree
 from jsorc_gitops.reconcile.report import ObjectResult, Report, make_result
 from jsorc_gitops.reconcile.verdicts import judge_and_reset
@@ -99,7 +99,10 @@ def _plan(run: Pass) -> _Plan:
     doubts = check_repository(run, state)
     consents = find_consents(run, state)
     manifests = select_manifests(run.tree)
-    observed = observe_tree(run.cluster, manifests, state, tree=run.tree.name)
+    # Nor are there rights for what is left alone.
+    asleep = find_left_alone(run, state)
+    asked = replace(state, entries={ref: each for ref, each in state.entries.items() if ref not in asleep})
+    observed = observe_tree(run.cluster, manifests, asked, tree=run.tree.name)
     syncers = check_syncers(observed) if run.options.takeover else ()
     steps = _plan_objects(run, manifests, state, observed)
     audits = is_due(state.audited, every=run.options.audit_every, now=run.doors.clock.now())

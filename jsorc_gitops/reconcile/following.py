@@ -51,11 +51,12 @@ def follow_tree(run: Pass, found: FoundTree | None) -> Report:
         manifests = [each for each in select_manifests(run.tree) if may_be_judged(each.ref)]
         observed = observe_tree(run.cluster, manifests, State(), tree=run.tree.name)
         unread = {each.ref: why for each in manifests if (why := observed.explain_unread(each.ref))}
+        unseen = {each.service: f"{each.ref} could not be read" for each in manifests if each.ref in unread}
         held: dict[str, str] = {}
 
         def find_held() -> Mapping[str, str]:
             nonlocal held
-            held = _find_held(run, replace(view, now=look_at_records(run.cluster, run.namespace)))
+            held = unseen | _find_held(run, replace(view, now=look_at_records(run.cluster, run.namespace)))
             return held
 
         report = judge_and_reset(

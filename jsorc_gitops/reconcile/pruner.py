@@ -30,7 +30,7 @@ Plan = Callable[[Entry, Body, Syncer | None], Step]
 
 def find_prune(run: Pass, state: State, observed: Observation, consents: Collection[str]) -> PrunePlan:
     """What is to be pruned, with git asked for proof only where something is."""
-    desired = run.tree.manifests.keys() | _left_alone(run, state) | _find_late(run, state, observed)
+    desired = run.tree.manifests.keys() | find_left_alone(run, state) | _find_late(run, state, observed)
     absent = {ref.group_kind for ref in state.entries if ref not in desired}
     if not absent:
         return PrunePlan()
@@ -70,7 +70,7 @@ def _name_kinds(kinds: Collection[tuple[str, str]]) -> str:
     return ", ".join(sorted(kind for _, kind in kinds))
 
 
-def _left_alone(run: Pass, state: State) -> set[ObjectRef]:
+def find_left_alone(run: Pass, state: State) -> set[ObjectRef]:
     """What belongs to services that are not kept alive, or paused: it is neither applied nor pruned."""
     records = run.tree.records
     asleep = {name for name, record in records.items() if not record.keep_alive} | run.paused.keys()

@@ -17,9 +17,11 @@ from jsorc_gitops.model.services import list_secret_refs
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.guards import is_needed_namespace
 from jsorc_gitops.reconcile.health import is_about_pods, is_looked_into
+from jsorc_gitops.reconcile.observe import select_manifests
 from jsorc_gitops.reconcile.replicas import find_service
 
 _RBAC = "rbac.authorization.k8s.io"
+_WAITING = {"list", "watch"}
 _VERBS = ("bind", "get", "list", "watch", "create", "update", "patch", "delete")  # the order they are written in
 
 # Of an API version and a kind: the name of the resource, and whether its objects lie in namespaces.
@@ -36,33 +38,60 @@ class Rule:
     verb: str
 
 
+# What tells whether the tool that syncs the tree is done; in which namespace that lies, nobody knows here.
+_SYNCING = {
+    "argocd": Rule("argoproj.io", "applications", "", "list"),
+    "flux": Rule("kustomize.toolkit.fluxcd.io", "kustomizations", "", "get"),
+}
+
+
 def compute_rules(tree: Tree, find: FindResource) -> dict[str, list[dict[str, Any]]]:
     """The rules that a pass needs, by namespace; those under "" are of the whole cluster.
+
+    Where Flux or Argo CD applies the tree, it only looks, but for what it remembers and what it restarts. What is
+    of services that are not kept alive is never looked at.
 
     Raises ClusterError where the API server does not serve a kind, and no CRD of the tree defines it.
     """
     rules: dict[str, set[Rule]] = defaultdict(set)
-    home = tree.settings.namespace
+    home, applier = tree.settings.namespace, tree.settings.applier
     rules[home] |= {Rule("coordination.k8s.io", "leases", "", verb) for verb in ("get", "create", "update")}
-    # The state's, too, which may be continued in ConfigMaps that come and go under ever new names.
-    rules[home] |= {Rule("", "configmaps", "", verb) for verb in ("get", "list", "create", "update", "delete")}
+    rules[home] |= {Rule("", "configmaps", "", verb) for verb in ("get", "list", "create", "update")}
     for place, rule in _list_jaseci(tree):
         rules[place].add(rule)
     if tree.settings.cluster:
         rules[""].add(Rule("", "namespaces", "kube-system", "get"))
+    if applier in _SYNCING:
+        rules[""].add(_SYNCING[applier])
+        chosen = _select_judged(tree)
+    else:
+        # The state may be continued in ConfigMaps that come and go under ever new names.
+        rules[home].add(Rule("", "configmaps", "", "delete"))
+        chosen = select_manifests(tree)
+    restarted = {ref for each in tree.records.values() if each.via == "rollout" for ref in each.watch}
     defined = dict(_find_defined(tree.manifests.values()))
     raw: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-    for each in tree.manifests.values():
+    for each in chosen:
         resource, namespaced = _find(each, find, defined)
         place = each.ref.namespace if namespaced else ""
+        verbs = {"get", "list"} if namespaced else {"get"}
+        verbs |= _WAITING if _is_waited_for(each.ref) else set()
         rules[place] |= set(_list_judging(each.ref))
-        rules[place] |= _list_verbs(each, resource, namespaced=namespaced)
-        if _is_waited_for(each.ref):
-            rules[place] |= {Rule(each.ref.group, resource, "", verb) for verb in ("list", "watch")}
-        rules[place] |= set(_list_bindings(each))
-        if each.ref.group == _RBAC and each.ref.kind in {"Role", "ClusterRole"}:
-            raw[place] += each.body.get("rules") or ()
+        if applier not in _SYNCING:
+            verbs |= _list_writing(each)
+            rules[place] |= set(_list_bindings(each))
+            if each.ref.group == _RBAC and each.ref.kind in {"Role", "ClusterRole"}:
+                raw[place] += each.body.get("rules") or ()
+        elif each.ref in restarted:
+            verbs.add("patch")
+        rules[place] |= {Rule(each.ref.group, resource, "", verb) for verb in verbs}
     return {place: [*_merge(rules[place]), *map(dict, raw[place])] for place in sorted({*rules, *raw})}
+
+
+def _select_judged(tree: Tree) -> list[Manifest]:
+    """What the records of the services kept alive name, which is all that a pass without git knows of."""
+    kept = [each for each in tree.records.values() if each.keep_alive]
+    return [tree.manifests[ref] for each in kept for ref in (*each.workloads, *each.others)]
 
 
 def _list_jaseci(tree: Tree) -> Iterator[tuple[str, Rule]]:
@@ -120,14 +149,10 @@ def _find_defined(manifests: Iterable[Manifest]) -> Iterator[tuple[tuple[str, st
             yield (spec["group"], names["kind"]), (names["plural"], spec["scope"] == "Namespaced")
 
 
-def _list_verbs(manifest: Manifest, resource: str, *, namespaced: bool) -> set[Rule]:
-    """Objects in namespaces are listed; others, which are few, are asked for one by one."""
-    if is_needed_namespace(manifest):
-        verbs: tuple[str, ...] = ("get", "create", "patch")
-    else:
-        verbs = ("get", "create", "patch", *(["list"] if namespaced else []))
-        verbs += () if manifest.ref.is_kept else ("delete",)
-    return {Rule(manifest.ref.group, resource, "", verb) for verb in verbs}
+def _list_writing(manifest: Manifest) -> set[str]:
+    """The verbs to make and keep an object as git says, and to prune it."""
+    keeps = manifest.ref.is_kept or is_needed_namespace(manifest)
+    return {"create", "patch"} if keeps else {"create", "patch", "delete"}
 
 
 def _list_judging(ref: ObjectRef) -> Iterator[Rule]:

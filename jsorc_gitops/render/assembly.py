@@ -17,7 +17,7 @@ from jsorc_gitops.model.objects import (
     ObjectRef,
 )
 from jsorc_gitops.model.services import ServiceDefinition, ServiceFiles, ServiceRecord, parse_definition
-from jsorc_gitops.model.settings import DEFAULT_TREE, Settings
+from jsorc_gitops.model.settings import DEFAULT_TREE, Settings, format_settings
 from jsorc_gitops.model.tree import make_record_manifest, make_settings_manifest
 from jsorc_gitops.render.collect import Collector
 from jsorc_gitops.render.marks import leave_alone, mark
@@ -29,6 +29,7 @@ from jsorc_gitops.render.namespaces import (
 )
 from jsorc_gitops.render.placeholders import resolve_placeholders
 from jsorc_gitops.render.python import PythonDefinitions, render_python
+from jsorc_gitops.render.rights import check_own_rights
 from jsorc_gitops.render.secrets import check_config
 from jsorc_gitops.render.templates import VALUES, Filled, TemplateRenderer
 
@@ -102,6 +103,7 @@ def _assemble(
     everything: list[Manifest] = []
     for name, manifests in objects.items():
         record = _make_record(built[name], manifests, settings)
+        check_own_rights(record, manifests, settings, tree)
         everything.append(make_record_manifest(record, settings, tree))
         marked = [mark(each, {SERVICE_LABEL: name, TREE_LABEL: tree}) for each in manifests]
         objects[name] = marked if record.keep_alive else [leave_alone(each, settings.applier) for each in marked]
@@ -161,6 +163,7 @@ def _fill_templates(
             "tree": tree,
             "namespace": find_home(_find_policy(definition, settings[tree]), settings[tree].namespace),
             "values": definition.values,
+            "settings": {**format_settings(settings[tree]), "applier": settings[tree].applier},
         }
         return tools.templates.fill(services[name], context)
 
@@ -250,10 +253,6 @@ def _make_record(
             sorted(ref for each in manifests if may_be_judged(ref := each.ref) and ref not in workloads)
         ),
     )
-
-
-def _is_other(ref: ObjectRef) -> bool:
-    return may_be_judged(ref) and ref.group_kind not in WORKLOADS
 
 
 def _check_restarts(definition: ServiceDefinition, watched: Sequence[Manifest]) -> None:

@@ -144,6 +144,7 @@ def test_the_shipped_services_are_there() -> None:
         "database",
         "elastic",
         "jaseci",
+        "jsorc",
         "mail",
         "promon",
         "redis",

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.controlplane.server import ControlPlane
 
@@ -44,13 +44,13 @@ class Scratch:
         command = shlex.join(["jsorc", *arguments])
         return self._run([sys.executable, "-m", "jsorc_gitops", *arguments], command=command, env=env)
 
-    def start_jsorc(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start jsorc and go on; the caller ends it."""
+    def start_jsorc(self, *arguments: str, sink: IO[str] | None = None) -> subprocess.Popen[str]:
+        """Start jsorc and go on; the caller ends it. What it prints goes into the sink, or to who ends it."""
         return subprocess.Popen(
             [sys.executable, "-m", "jsorc_gitops", *arguments],
             cwd=self.folder,
             env=self.env,
-            stdout=subprocess.PIPE,
+            stdout=sink or subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )

@@ -126,10 +126,11 @@ def test_they_are_enough_to_wait(limited: Limited) -> None:
     for rule in (rule for role in limited.roles for rule in role.get("rules", ())):
         rule["verbs"] = [verb for verb in rule["verbs"] if verb != "watch"]
     limited.grant(limited.roles)
-    limited.say(told.replace("web:1", "web:2"))
+    # Its pod does not come by itself, so that there is something to watch.
+    limited.say(one.replace("web:1", "web:2"))
     done = limited.reconcile(*wait)
 
-    assert done.code == 1
+    assert done.code == 1, done.output
     named = re.findall(r"could not be watched: .*it takes a Role in namespace (\S+) with (.*)", done.output)
     assert {where for where, _ in named} == {limited.tree.namespace}
     assert all('verbs: ["watch"]' in what for _, what in named)

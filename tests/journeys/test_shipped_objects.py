@@ -40,6 +40,7 @@ OTHER_VALUES: dict[str, Body] = {
             "kinds": [*definition_of("elastic")["values"]["operator"]["kinds"], LOGSTASH],
         },
     },
+    "jsorc": {"mode": "loop", "git": {"secret": "git"}, "network": {"more": [{"ports": [{"port": 8443}]}]}},
     "jaseci": {"replicas": 2, "elastic": True, "prometheus": None, "env": {"POSTGRES_PORT": 5433}},
     "promon": {
         "clusterScopedSuffix": "-staging",
@@ -153,7 +154,7 @@ def test_restricted_namespaces_admit_the_pods(
         except KubectlError as error:
             refused[name] = str(error)
 
-    assert len(templates) == 11
+    assert len(templates) == 12
     assert refused.keys() == UNRESTRICTED, refused
     assert all("violates PodSecurity" in message for message in refused.values())
 

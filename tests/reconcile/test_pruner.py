@@ -276,3 +276,17 @@ def test_an_object_that_may_not_be_removed_stays_in_the_inventory(world: World, 
     assert [str(ref) for ref in world.state().entries if ref not in AFTER.manifests] == [name]
     world.survive()
     assert world.run(AFTER, "c2").exit_code == 0
+
+
+def test_what_left_keep_alive_is_not_looked_at() -> None:
+    """Its objects stay in the inventory, without a right to read them: others are pruned all the same."""
+    world = World()
+    services = {"db": [make_deployment("db", service="db")], "web": [make_config_map("web", service="web")]}
+    world.run(make_tree(services), "c1")
+    world.cluster.forbidden.add("Deployment")
+
+    report = world.run(make_tree({**services, "web": []}, records={"db": {"keep_alive": False}}), "c2")
+
+    assert (report.errors, report.exit_code) == ((), 0)
+    assert make_ref("ConfigMap", "web") not in world.cluster.objects
+    assert make_ref("Deployment", "db", group="apps") in world.cluster.objects

@@ -9,7 +9,13 @@ import yaml
 from jsorc_gitops.adapters.files import read_definitions
 from jsorc_gitops.model.objects import CLUSTER_SCOPED, parse_group
 from jsorc_gitops.model.services import merge_values
-from jsorc_gitops.model.settings import DEFAULT_TREE
+from jsorc_gitops.model.settings import (
+    DEFAULT_TREE,
+    CredentialsReference,
+    JaseciSettings,
+    Settings,
+    format_settings,
+)
 from jsorc_gitops.render.templates import TemplateRenderer
 
 Body = dict[str, Any]
@@ -22,10 +28,18 @@ PAGE = (ROOT / "docs" / "services.md").read_text()
 [LOGSTASH] = yaml.safe_load(PAGE.partition("```yaml\n")[2].partition("```")[0])
 
 IN_CLUSTER = ["database", "elastic", "jaseci", "promon", "redis"]
+ITSELF = "jsorc"
+WITH_VALUES = sorted([*IN_CLUSTER, ITSELF])
 WITHIN_JASECI = ["mail", "store", "stripe", "task"]
 # What Elastic's operator may do in its namespace; in JsOrc's manifest it could do it in all.
 ADDED = {"elastic": {"Role/elastic-operator", "RoleBinding/elastic-operator"}}
-WORKLOADS = ("Deployment", "DaemonSet", "StatefulSet")
+WORKLOADS = ("CronJob", "Deployment", "DaemonSet", "StatefulSet")
+
+
+# With a Jaseci, so that there is something to be said of its credentials.
+SETTINGS = Settings(
+    jaseci=JaseciSettings(url="http://jaseci", credentials=CredentialsReference(kind="env", name="JASECI"))
+)
 
 
 def definition_of(service: str) -> Body:
@@ -33,7 +47,9 @@ def definition_of(service: str) -> Body:
     return definition
 
 
-def objects_of(service: str, *, namespace: str = "default", **values: Any) -> list[Body]:
+def objects_of(
+    service: str, *, namespace: str = "default", tree_settings: Settings = SETTINGS, **values: Any
+) -> list[Body]:
     """The objects of a shipped service, with `values` on top of its own as those of an environment are."""
     files = read_definitions(ROOT)[service]
     context = {
@@ -41,6 +57,8 @@ def objects_of(service: str, *, namespace: str = "default", **values: Any) -> li
         "namespace": namespace,
         "service": service,
         "tree": DEFAULT_TREE,
+        "environment": "",
+        "settings": {**format_settings(tree_settings), "applier": tree_settings.applier},
     }
     return [dict(manifest.body) for manifest in TemplateRenderer().fill(files, context).make_manifests()]
 
@@ -50,13 +68,14 @@ def objects_by_name(service: str, **values: Any) -> dict[str, Body]:
 
 
 def all_objects() -> list[Body]:
-    return [body for service in IN_CLUSTER for body in objects_of(service)]
+    return [body for service in WITH_VALUES for body in objects_of(service)]
 
 
 def pod_templates(bodies: list[Body] | None = None) -> dict[str, Body]:
     """The pod templates of workloads, of all shipped services where no objects are given."""
     found = all_objects() if bodies is None else bodies
-    return {spell(body): body["spec"]["template"] for body in found if body["kind"] in WORKLOADS}
+    workloads = {spell(body): body["spec"] for body in found if body["kind"] in WORKLOADS}
+    return {name: spec.get("jobTemplate", {"spec": spec})["spec"]["template"] for name, spec in workloads.items()}
 
 
 def containers_of(template: Body) -> Iterator[Body]:

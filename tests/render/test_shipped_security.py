@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.render.shipped import (
-    IN_CLUSTER,
+    WITH_VALUES,
     Body,
     all_objects,
     containers_of,
@@ -33,13 +33,13 @@ def list_cluster_scoped(service: str, values: Body) -> set[str]:
     return {spell(body) for body in objects_of(service, **values) if is_cluster_scoped(body)}
 
 
-@pytest.mark.parametrize("service", IN_CLUSTER)
+@pytest.mark.parametrize("service", WITH_VALUES)
 def test_metadata_names_no_namespace(service: str) -> None:
     """Where objects go is the renderer's to say, so no template says it."""
     assert [spell(body) for body in objects_of(service) if "namespace" in body["metadata"]] == []
 
 
-@pytest.mark.parametrize("service", IN_CLUSTER)
+@pytest.mark.parametrize("service", WITH_VALUES)
 @pytest.mark.parametrize("values", [{}, {"clusterScopedSuffix": "-staging"}], ids=["default", "suffix"])
 def test_bindings_lead_to_roles_and_accounts_that_are_there(service: str, values: Body) -> None:
     """Each binding binds a role of its service to an account of it, in the namespace it is rendered for."""
@@ -52,7 +52,7 @@ def test_bindings_lead_to_roles_and_accounts_that_are_there(service: str, values
     assert {subject["namespace"] for subject in subjects} <= {"elsewhere"}
 
 
-@pytest.mark.parametrize("service", IN_CLUSTER)
+@pytest.mark.parametrize("service", WITH_VALUES)
 def test_environments_share_no_cluster_scoped_name(service: str) -> None:
     """With clusterScopedSuffix, a second environment in one cluster has cluster-scoped names of its own."""
     names = list_cluster_scoped(service, {})
@@ -87,8 +87,12 @@ def test_pods_do_not_run_as_root() -> None:
     assert {context["seccompProfile"]["type"] for context in contexts.values()} == {"RuntimeDefault"}
 
 
+def account_of(template: Body) -> str:
+    return str(template["spec"].get("serviceAccountName", "default"))
+
+
 def test_only_what_asks_the_api_server_has_a_token() -> None:
-    """Only Prometheus, kube-state-metrics and Elastic's operator, which ask the API server, have a token."""
+    """Prometheus, kube-state-metrics, Elastic's operator and jsorc ask the API server; no other has a token."""
     barred = {
         body["metadata"]["name"]
         for body in all_objects()
@@ -97,11 +101,11 @@ def test_only_what_asks_the_api_server_has_a_token() -> None:
     with_token = {
         name
         for name, template in pod_templates().items()
-        if template["spec"].get("automountServiceAccountToken") is not False
-        and template["spec"].get("serviceAccountName") not in barred
+        if template["spec"].get("automountServiceAccountToken", account_of(template) not in barred)
     }
 
     assert with_token == {
+        "CronJob/jsorc",
         "Deployment/jaseci-prometheus-kube-state-metrics",
         "Deployment/jaseci-prometheus-server",
         "StatefulSet/elastic-operator",
