@@ -85,8 +85,8 @@ def _await_synced(run: Pass, view: _View, *, is_found: bool) -> tuple[Pass, _Vie
         return run, view
     clock = run.doors.clock
     give_up = clock.monotonic() + run.options.wait
-    while (late := _list_late(run, view.now)) and clock.monotonic() < give_up:
-        with run.doors.waiting(f"{late[0]} to be done"):
+    while (late := _find_late(run, view.now)) and clock.monotonic() < give_up:
+        with run.doors.waiting(late):
             clock.sleep(TICK)
         run.doors.lease.check()
         sight = look_at_records(run.cluster, run.namespace)
@@ -100,14 +100,24 @@ def _await_synced(run: Pass, view: _View, *, is_found: bool) -> tuple[Pass, _Vie
     return replace(run, options=replace(run.options, wait=max(0.0, give_up - clock.monotonic()))), view
 
 
-def _list_late(run: Pass, sight: Sight) -> list[Syncer]:
-    return [each for each in _list_syncers(run, sight) if _judge(run, each).status is Status.PROGRESSING]
+def _find_late(run: Pass, sight: Sight) -> str:
+    """What is to happen before the tree is applied; "" once it is, and where it has failed."""
+    for each in _list_syncers(run, sight):
+        if _judge(run, each).status is Status.PROGRESSING:
+            return f"{each} to be done"
+    refs = [] if run.tree.settings.applier == "jsorc" else _list_records(run)
+    return next((f"{ref} to be synced" for ref in refs if ref not in sight.syncers), "")
+
+
+def _list_records(run: Pass) -> list[ObjectRef]:
+    """The settings, and the record of each service."""
+    names = [settings_name(run.tree.name), *(record_name(run.tree.name, each) for each in run.tree.records)]
+    return [_find_config_map(run, each) for each in names]
 
 
 def _list_syncers(run: Pass, sight: Sight) -> list[Syncer]:
-    """What syncs the records of this tree, each once."""
-    refs = [_find_record(run, name) for name in run.tree.records]
-    return list({each.ref: each for ref in refs if (each := sight.syncers.get(ref))}.values())
+    """What syncs the tree, each once."""
+    return list({each.ref: each for ref in _list_records(run) if (each := sight.syncers.get(ref))}.values())
 
 
 def _judge(run: Pass, syncer: Syncer) -> Health:
@@ -172,13 +182,14 @@ def _find_held(run: Pass, view: _View) -> dict[str, str]:
 def _explain_hold(run: Pass, view: _View, service: str) -> str:
     if service in view.broken:
         return view.broken[service]
-    ref, settings = _find_record(run, service), _find_config_map(run, settings_name(run.tree.name))
-    if not view.now.find_version(ref):
-        return f"{ref} is not in the cluster"
-    for each in (ref, settings):
-        if view.read.find_version(each) != view.now.find_version(each):
-            return f"{each} was changed while this pass ran"
-    return _explain_unsynced(run, view, ref)
+    names = (record_name(run.tree.name, service), settings_name(run.tree.name))
+    own = [_find_config_map(run, each) for each in names]
+    for ref in own:
+        if not view.now.find_version(ref):
+            return f"{ref} is not in the cluster"
+        if view.read.find_version(ref) != view.now.find_version(ref):
+            return f"{ref} was changed while this pass ran"
+    return next((why for ref in own if (why := _explain_unsynced(run, view, ref))), "")
 
 
 def _explain_unsynced(run: Pass, view: _View, record: ObjectRef) -> str:
@@ -192,10 +203,6 @@ def _explain_unsynced(run: Pass, view: _View, record: ObjectRef) -> str:
     if before is None or before.revision != syncer.revision:
         return f"{syncer} went on to {syncer.revision[:12]} while this pass ran"
     return ""
-
-
-def _find_record(run: Pass, service: str) -> ObjectRef:
-    return _find_config_map(run, record_name(run.tree.name, service))
 
 
 def _find_config_map(run: Pass, name: str) -> ObjectRef:

@@ -52,8 +52,9 @@ def _find_kustomizations(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> 
 def _find_applications(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> dict[ObjectRef, Syncer]:
     version = cluster.find_api_version(ARGO, "Application")
     tracked = {ref: app for ref, body in marked.items() if (app := _read_tracking(ref, body))}
-    # Argo CD marks no definitions of kinds: these are known by who says that they are its own.
-    unmarked = [ref for ref in marked if ref not in tracked and ref.kind == "CustomResourceDefinition"]
+    # Argo CD marks no definitions of kinds, and all else by a label where it is told to: these are known by who
+    # says that they are its own.
+    unmarked = [ref for ref, body in marked.items() if ref not in tracked and is_marked(body, "argocd")]
     if version is None or not (tracked or unmarked):
         return {}
     (answer,) = cluster.list_objects([(version, "Application")])

@@ -90,7 +90,9 @@ class Syncer:
             # Where the source is an image or a bucket, the commit it was made from is another field.
             said = status.get("lastAppliedOriginRevision") or status.get("lastAppliedRevision") or ""
         else:
-            said = (status.get("sync") or {}).get("revision") or ""
+            sync = status.get("sync") or {}
+            # With several sources there are several.
+            said = sync.get("revision") or "+".join(sync.get("revisions") or ())
         found = _COMMIT.search(said)
         return found[1] if found else said
 
@@ -105,9 +107,10 @@ class Syncer:
         return {ref.name for ref in refs if (ref.group, ref.kind, ref.namespace) == ("", kind, namespace)}
 
 
-def is_marked(live: Body) -> bool:
-    """Whether Flux or Argo CD has ever applied an object, be it for nobody who is still there."""
-    return any(each.get("manager") in MANAGERS.values() for each in live["metadata"].get("managedFields") or ())
+def is_marked(live: Body, *appliers: Applier) -> bool:
+    """Whether these (Flux or Argo CD) have ever applied an object, be it for nobody who is still there."""
+    managers = {MANAGERS[each] for each in appliers or MANAGERS}
+    return any(each.get("manager") in managers for each in live["metadata"].get("managedFields") or ())
 
 
 def is_commit(revision: str) -> bool:
@@ -185,18 +188,18 @@ def _find_unfinished(application: Body) -> str:
 
 
 def _find_compared(application: Body) -> str:
-    revision: str = application["status"]["sync"].get("revision") or ""
-    return revision[:12]
+    sync = application["status"]["sync"]
+    return ", ".join(each[:12] for each in sync.get("revisions") or [sync.get("revision") or ""])
 
 
 def _list_late(application: Body) -> list[Mapping[str, Any]]:
-    """What is not as git says; what left git and is kept is so for ever, and says nothing of the rest."""
-    return [each for each in _list_resources(application) if each.get("status") != "Synced" and not _stays(each)]
-
-
-def _stays(resource: Mapping[str, Any]) -> bool:
-    """Whether it left git, and stays since pruning is disabled for its kind."""
-    return bool(resource.get("requiresPruning")) and _find_identity(resource).is_kept
+    """What is not as git says. What left git may stay so for ever, and runs nothing of the tree."""
+    late = {"OutOfSync", "Unknown"}
+    return [
+        each
+        for each in _list_resources(application)
+        if each.get("status") in late and not each.get("requiresPruning")
+    ]
 
 
 def _is_skipped(application: Body) -> bool:

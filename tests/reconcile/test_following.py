@@ -455,6 +455,38 @@ def test_waiting_for_flux(fleet: Fleet, *, from_cluster: bool) -> None:
 
 
 @FOLLOW
+def test_waiting_for_flux_to_begin(fleet: Fleet, *, from_cluster: bool) -> None:
+    """Records that Flux has not taken over yet are waited for, too: as after `kubectl apply -k`."""
+    fleet.sync(flux=False)
+    fleet.clock.happen(20, fleet.sync)
+    report = go(fleet, from_cluster=from_cluster, options=Options(wait=60))
+
+    assert (report.exit_code, resets(fleet)) == (0, ["reset redis", "reset task"])
+    assert fleet.waits[0] == f"{SETTINGS} to be synced"
+
+
+def test_the_trees_own_kustomization_counts(fleet: Fleet) -> None:
+    """Where each service has one of its own, that of the settings holds all of them back, and is told."""
+    fleet.sync()
+    other = {
+        **fleet.cluster.objects[KEEPER],
+        "metadata": {"name": "own", "namespace": "flux-system", "generation": 2},
+    }
+    fleet.cluster.put(other)
+    settings = deepcopy(fleet.cluster.objects[SETTINGS])
+    settings["metadata"]["labels"][f"{FLUX}/name"] = "own"
+    fleet.cluster.put(settings, "kustomize-controller")
+    report = fleet.follow()
+
+    held = "Kustomization flux-system/own: Flux has not seen its last change yet"
+    assert tell(report) == dict.fromkeys(TREE.records, (Verdict.WAITING, held))
+    assert [health.ref.name for _, health in report.healths if health.ref.kind == "Kustomization"] == [
+        "own",
+        "app",
+    ]
+
+
+@FOLLOW
 def test_waiting_for_flux_in_vain(fleet: Fleet, *, from_cluster: bool) -> None:
     """The time of --wait runs out: exit 4, and nothing was reset."""
     fleet.sync(suspend=True)

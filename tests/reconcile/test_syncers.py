@@ -112,6 +112,11 @@ def argo(
         ),
         (argo(sync="Unknown"), Status.PROGRESSING, "sync status Unknown"),
         (
+            argo({**WEB, "status": "OutOfSync", "requiresPruning": True}, sync="OutOfSync"),
+            Status.CURRENT,
+            f"{A[:12]} is synced",
+        ),
+        (
             argo(operationState={"phase": "Running", "message": "waiting for completion of hook"}),
             Status.PROGRESSING,
             "syncing: waiting for completion of hook",
