@@ -160,10 +160,8 @@ def _find_failure(application: Body) -> str:
     has_failed = done.get("phase") in {"Failed", "Error"} or done.get("retryCount")
     if has_failed and _list_late(application):
         results = (done.get("syncResult") or {}).get("resources") or ()
-        refused = (
-            each["message"] for each in results if each.get("status") == "SyncFailed" and each.get("message")
-        )
-        return f"the sync failed: {_shorten(next(refused, done.get('message')))}"
+        refused = [each.get("message") for each in results if each.get("status") == "SyncFailed"]
+        return f"the sync failed: {_shorten((refused or [done.get('message')])[0])}"
     return ""
 
 

@@ -63,13 +63,15 @@ class ArgoCD:
 
     def uninstall(self) -> None:
         """Remove all Applications, which deletes what they keep, then the programs and the CRDs."""
-        self.plane.kubectl("delete", "applications.argoproj.io", "--all", "-A", "--timeout=30s")
-        self.stop()
+        try:
+            self.plane.kubectl("delete", "applications.argoproj.io", "--all", "-A", "--timeout=30s")
+        finally:
+            self.stop()
         self.plane.kubectl("delete", "--timeout=60s", *self._crds)
 
-    def follow(self, repository: Path, *, name: str, **spec: Any) -> "Application":
-        """Have Argo CD sync `rendered/` of HEAD of a repository, and what is published later; see Application."""
-        return Application(self, repository, name=name, spec=spec)
+    def follow(self, repository: Path, *, name: str, commit: str = "HEAD", **spec: Any) -> "Application":
+        """Have Argo CD sync `rendered/` of this commit, and what is published later; see Application."""
+        return Application(self, repository, name=name, commit=commit, spec=spec)
 
     def _prepare_cluster(self) -> None:
         kubectl = self.plane.kubectl
@@ -153,12 +155,12 @@ class Application:
     it syncs, prunes and heals by itself (`spec` is the test's to choose).
     """
 
-    def __init__(self, argocd: ArgoCD, repository: Path, *, name: str, spec: Body) -> None:
+    def __init__(self, argocd: ArgoCD, repository: Path, *, name: str, commit: str, spec: Body) -> None:
         self.name = name
         self.revision = ""  # published last: a commit
         self._argocd, self._repository = argocd, repository
         self.url = argocd.git.create(f"{name}.git")
-        self._push("HEAD")
+        self._push(commit)
         application = _make("argoproj.io/v1alpha1", "Application", name) | {
             "spec": {
                 "project": "default",
@@ -233,10 +235,8 @@ class Application:
             # One that is tried again is Running.
             has_failed = done.get("phase") in {"Failed", "Error"} or done.get("retryCount")
             if done.get("syncResult", {}).get("revision") == self.revision and has_failed:
-                errors += [
-                    done["message"],
-                    *(each["message"] for each in done["syncResult"].get("resources", ())),
-                ]
+                results = done["syncResult"].get("resources", ())
+                errors += [done["message"], *(each["message"] for each in results)]
             return None if self._is_asked(body) else "; ".join(errors)
 
         return self._await(find, f"Argo CD has failed to sync {self.revision}")

@@ -173,14 +173,14 @@ def check_removal(fleet: Fleet, synced: Synced, await_pruned: Callable[[], objec
 
 
 def check_failure(fleet: Fleet, synced: Synced) -> None:
-    """A commit that the API server refuses is told with its object, and changes nothing; the next is applied."""
+    """A commit that the API server refuses is told with its field, and changes nothing; the next is applied."""
     synced.await_applied()
     broken = fleet.folder / "rendered/web/ConfigMap.yaml"
     broken.write_text(broken.read_text().replace("\ndata:", "\nimmutable: perhaps\ndata:"))
     fleet.git("commit", "--quiet", "--all", "--message", "Break it")
     synced.publish()
     told = synced.await_failed()
-    assert "web" in told, told
+    assert ".immutable" in told, told
     assert fleet.find_version() == ("web:1", "1")
 
     fleet.git("revert", "--no-edit", "HEAD")

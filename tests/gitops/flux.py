@@ -48,13 +48,19 @@ class Flux:
 
     def uninstall(self) -> None:
         """Remove all Kustomizations, which prunes what they keep, then the controller and its CRDs."""
-        self.plane.kubectl("delete", "kustomizations.kustomize.toolkit.fluxcd.io", "--all", "-A", "--timeout=30s")
-        self.stop()
+        try:
+            self.plane.kubectl(
+                "delete", "kustomizations.kustomize.toolkit.fluxcd.io", "--all", "-A", "--timeout=30s"
+            )
+        finally:
+            self.stop()
         self.plane.kubectl("delete", "--timeout=60s", "-R", "-f", self._programs / "crds")
 
-    def follow(self, repository: Path, *, name: str, namespace: str = NAMESPACE, **spec: Any) -> "Kustomization":
-        """Have Flux apply `rendered/` of HEAD of a repository, and what is published later; see Kustomization."""
-        return Kustomization(self, repository, name=name, namespace=namespace, spec=spec)
+    def follow(
+        self, repository: Path, *, name: str, namespace: str = NAMESPACE, commit: str = "HEAD", **spec: Any
+    ) -> "Kustomization":
+        """Have Flux apply `rendered/` of this commit, and what is published later; see Kustomization."""
+        return Kustomization(self, repository, name=name, namespace=namespace, commit=commit, spec=spec)
 
     def _start_all(self) -> None:
         apply_definitions(self.plane, "-R", "-f", self._programs / "crds")
@@ -113,11 +119,13 @@ class Kustomization:
     where a commit is published, the spec changed or `reconcile` called.
     """
 
-    def __init__(self, flux: Flux, repository: Path, *, name: str, namespace: str, spec: Body) -> None:
+    def __init__(
+        self, flux: Flux, repository: Path, *, name: str, namespace: str, commit: str, spec: Body
+    ) -> None:
         self.name, self.namespace = name, namespace
         self._flux, self._repository = flux, repository
         self.revision = ""  # published last, as Flux spells it: main@sha1:…
-        self.publish()
+        self.publish(commit)
         body = {
             "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
             "kind": "Kustomization",

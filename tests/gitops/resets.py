@@ -103,10 +103,14 @@ def check_half_applied(site: Site, synced: Synced, *, keeper: str) -> None:
     synced.await_failed()
     site.kubectl("rollout", "restart", "deployment/cache", "-n", site.namespace)
     site.kubectl("rollout", "status", "deployment/cache", "-n", site.namespace, "--timeout=60s")
-    # While Argo CD tries again, it does not say what was refused.
-    told = wait_until(lambda: "ConfigMap" in (done := site.follow()).output and done, what="the cause")
 
-    assert (told.code, site.take_resets()) == (4, []), told.output
-    assert f"{keeper} failed: " in told.output
+    def find_cause() -> Done | None:
+        done = site.follow()
+        assert (done.code, site.take_resets()) == (4, []), done.output
+        assert f"{keeper} failed: " in done.output
+        return done if "ConfigMap" in done.output else None
+
+    # While Argo CD tries again, it does not say what was refused.
+    wait_until(find_cause, what="the cause")
     # A clone says so as well.
     assert site.jsorc("reconcile").code == 4

@@ -16,6 +16,7 @@ from tests.waiting import wait_until
 Body = dict[str, Any]
 ROOT = Path(__file__).parents[2]
 HOME = "default"
+AS_IS = "as-is"
 
 # What each tool leaves on an object to know it by: (labels or annotations, key).
 MARKS: Mapping[str, frozenset[tuple[str, str]]] = {
@@ -26,6 +27,8 @@ MARKS: Mapping[str, frozenset[tuple[str, str]]] = {
     ),
     "argocd": frozenset({("annotations", "argocd.argoproj.io/tracking-id")}),
 }
+# Argo CD does not track definitions, so it never prunes one.
+UNMARKED = {("argocd", "CustomResourceDefinition")}
 # What the API server, or a controller of Kubernetes, chooses anew in each cluster: (kind, where, key).
 CHOSEN = (
     ("Service", "spec", "clusterIP"),
@@ -39,22 +42,24 @@ CHOSEN = (
 BOOKKEEPING = ("uid", "resourceVersion", "creationTimestamp", "generation", "managedFields")
 
 
-def make_repository(folder: Path, plane: ControlPlane) -> Scratch:
-    """This repository's jsorc.yaml, templates/ and rendered/, committed as they are."""
+def open_repository(folder: Path, plane: ControlPlane) -> Scratch:
+    """This repository's jsorc.yaml, templates/ and rendered/, made where it is missing; commits AS_IS and HEAD.
+
+    HEAD keeps every service alive: jsorc applies no others, and the other tools know nothing of that.
+    """
     scratch = Scratch(folder, controlplane=plane)
+    if (folder / ".git").exists():
+        return scratch
     for each in ("templates", "rendered"):
         shutil.copytree(ROOT / each, folder / each)
-    scratch.write("jsorc.yaml", (ROOT / "jsorc.yaml").read_text())
+    settings = (ROOT / "jsorc.yaml").read_text()
+    scratch.write("jsorc.yaml", settings)
     scratch.commit("The services that Jaseci ships")
-    return scratch
-
-
-def keep_all_alive(scratch: Scratch) -> None:
-    """Commit that every service is kept alive: jsorc applies no others, the other tools know nothing of that."""
-    settings = (scratch.folder / "jsorc.yaml").read_text()
+    scratch.git("tag", AS_IS)
     lines = [line for line in settings.splitlines(keepends=True) if not line.startswith("keep_alive:")]
     scratch.write("jsorc.yaml", "".join(lines))
     scratch.commit("Keep all alive")
+    return scratch
 
 
 @contextmanager
@@ -103,7 +108,11 @@ def read_objects(scratch: Scratch, tool: str) -> dict[str, Body]:
     """What the cluster has for each object of rendered/, by kind, namespace and name, without marks of `tool`."""
     done = scratch.kubectl("get", "-k", "rendered", "-o", "json")
     assert done.code == 0, done.output
-    return {_name(each): _strip(each, MARKS[tool]) for each in json.loads(done.output)["items"]}
+    bodies = json.loads(done.output)["items"]
+    return {
+        _name(each): _strip(each, frozenset() if (tool, each["kind"]) in UNMARKED else MARKS[tool])
+        for each in bodies
+    }
 
 
 def _name(body: Body) -> str:
@@ -128,9 +137,12 @@ def _strip(body: Body, marks: frozenset[tuple[str, str]]) -> Body:
 
 
 def sync(folder: Path, tool: str, apply: Callable[[Scratch], AbstractContextManager[None]]) -> dict[str, Body]:
-    """The objects of a fresh cluster, as long as `apply` has synced it; all pods are ready."""
-    with fresh_cluster(folder / "cluster") as plane:
-        scratch = make_repository(folder / "repository", plane)
+    """The objects of a fresh cluster, as long as `apply` has synced it; all pods are ready.
+
+    All tools that are given one folder get the same commit.
+    """
+    with fresh_cluster(folder / tool) as plane:
+        scratch = open_repository(folder / "repository", plane)
         with apply(scratch):
             make_ready(scratch)
             return read_objects(scratch, tool)
@@ -139,7 +151,6 @@ def sync(folder: Path, tool: str, apply: Callable[[Scratch], AbstractContextMana
 @contextmanager
 def apply_by_kubectl(scratch: Scratch) -> Iterator[None]:
     """As docs/rendered.md says: twice, since rendered/ holds CustomResourceDefinitions and objects of them."""
-    keep_all_alive(scratch)
     arguments = ("apply", "--server-side", "-k", "rendered")
     scratch.kubectl(*arguments)
     await_established(scratch.controlplane)
@@ -150,16 +161,14 @@ def apply_by_kubectl(scratch: Scratch) -> Iterator[None]:
 
 @contextmanager
 def apply_by_jsorc(scratch: Scratch) -> Iterator[None]:
-    keep_all_alive(scratch)
     done = scratch.jsorc("reconcile")
     assert done.code == 0, done.output
     yield
 
 
 def check_shipped(scratch: Scratch, synced: Synced) -> None:
-    """Everything of this repository's rendered/ is applied and ready; so is a commit that keeps all alive."""
+    """Everything of the commit AS_IS, which was handed over, is applied and ready; HEAD after it."""
     make_ready(scratch)
     synced.await_applied()
-    keep_all_alive(scratch)
     synced.publish()
     synced.await_applied()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ from jsorc_gitops.reconcile.status_objects import Standing
 from jsorc_gitops.reconcile.syncers import FLUX
 from tests.reconcile.builders import HOME, Body, make_ref, make_tree
 from tests.reconcile.trees import REDIS, TASK
-from tests.reconcile.world import World
+from tests.reconcile.world import FakeClock, World
 
 A, B = "a" * 40, "b" * 40
 RECORDS = {"task": {"depends_on": ("redis",)}}
@@ -38,6 +39,15 @@ READY = {"type": "Ready", "status": "True", "reason": "ReconciliationSucceeded"}
 FAILED = {"type": "Ready", "status": "False", "reason": "BuildFailed", "message": "no such file"}
 
 
+class LivelyClock(FakeClock):
+    """While somebody sleeps, what is to happen does."""
+
+    def sleep(self, seconds: float) -> None:
+        end = self.time + timedelta(seconds=seconds)
+        while self.go_on((end - self.time).total_seconds()):
+            pass
+
+
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -47,6 +57,7 @@ class Fleet(World):
     def __init__(self) -> None:
         super().__init__()
         self.history.commits = [A, B]
+        self.clock = LivelyClock(self.log)
         self.cluster.served.add((f"{FLUX}/v1", "Kustomization"))
         self.jaseci.states |= {"redis": ServiceState.FAILED, "task": ServiceState.FAILED}
 
