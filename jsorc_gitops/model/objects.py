@@ -61,8 +61,10 @@ KEPT_KINDS = frozenset(
     }
 )
 
-# What keeps Flux and Argo CD from deleting these when their service is removed (DESIGN §2).
+# What keeps Flux and Argo CD from deleting these when their service is removed (DESIGN §2), and Argo CD from
+# calling an Application OutOfSync for ever then.
 KEEP_ANNOTATIONS = {
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
     "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
 }

@@ -207,23 +207,6 @@ class Application:
 
         return self._await(find, f"Argo CD has synced {self.revision}")
 
-    def await_pruned(self) -> set[str]:
-        """What stays, as kind/name, once the commit published last is applied but for what may not be pruned.
-
-        Argo CD calls the Application OutOfSync for as long as that is there.
-        """
-
-        def find() -> set[str] | None:
-            status = self.read()["status"]
-            done = status.get("operationState", {})
-            if (done.get("syncResult", {}).get("revision"), done.get("phase")) != (self.revision, "Succeeded"):
-                return None
-            late = [each for each in status["resources"] if each["status"] != "Synced"]
-            kept = {f"{each['kind']}/{each['name']}" for each in late if each.get("requiresPruning")}
-            return kept if kept and len(kept) == len(late) else None
-
-        return self._await(find, f"Argo CD has pruned what left git with {self.revision}")
-
     def await_failed(self) -> str:
         """Why, once Argo CD could not compare or sync the commit published last."""
 

@@ -1,6 +1,6 @@
 """A small repository with two services, and what must be seen of it whoever syncs it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
@@ -154,14 +154,14 @@ def check_changes(fleet: Fleet, synced: Synced) -> None:
     assert fleet.find("service/web")
 
 
-def check_removal(fleet: Fleet, synced: Synced, await_pruned: Callable[[], object]) -> None:
+def check_removal(fleet: Fleet, synced: Synced) -> None:
     """Of a service that left git the workload and its settings go; claim, CRD and namespace stay."""
     synced.await_applied()
     assert fleet.find("statefulset/store")
 
     fleet.remove_store()
     synced.publish()
-    await_pruned()
+    synced.await_applied()
 
     wait_until(lambda: fleet.find("statefulset/store") is None, what="the StatefulSet is pruned")
     wait_until(

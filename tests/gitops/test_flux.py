@@ -39,7 +39,7 @@ def test_changes_are_synced(flux: Flux, fleet: Fleet) -> None:
 def test_a_removed_service_leaves_its_data(flux: Flux, fleet: Fleet) -> None:
     """Flux prunes its workload; claim, CRD and namespace stay."""
     with flux.follow(fleet.folder, name=fleet.namespace) as synced:
-        check_removal(fleet, synced, synced.await_applied)
+        check_removal(fleet, synced)
 
 
 def test_flux_and_jsorc_do_not_fight(flux: Flux, fleet: Fleet) -> None:

@@ -14,6 +14,7 @@ from tests.render.builders import TOOLS, make_object, make_redis, make_service, 
 
 LABELS = {"jsorc.jaseci.org/service": "redis", "jsorc.jaseci.org/tree": "default"}
 KEPT = {
+    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
     "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
     "kustomize.toolkit.fluxcd.io/prune": "disabled",
 }

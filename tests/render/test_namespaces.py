@@ -162,6 +162,7 @@ def test_a_namespace_is_rendered_once() -> None:
                 "name": "jaseci",
                 "labels": {"jsorc.jaseci.org/tree": "default"},
                 "annotations": {
+                    "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
                     "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
                     "kustomize.toolkit.fluxcd.io/prune": "disabled",
                 },
