@@ -6,6 +6,7 @@ Nothing is reset before what syncs the tree is done with a revision: half of it 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from jsorc_gitops.errors import JsorcError
 from jsorc_gitops.model.kinds import may_be_judged
 from jsorc_gitops.model.layout import FOLDER, compute_folder, record_name, settings_name
 from jsorc_gitops.model.objects import ObjectRef
@@ -15,8 +16,8 @@ from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.memory import read_memory
 from jsorc_gitops.reconcile.observe import observe_tree, select_manifests
 from jsorc_gitops.reconcile.pauses import leave_out_paused
-from jsorc_gitops.reconcile.ports import Pass
-from jsorc_gitops.reconcile.records import FoundTree, Sight, look_at_records, parse_sight
+from jsorc_gitops.reconcile.ports import NoHistory, Pass
+from jsorc_gitops.reconcile.records import FoundTree, Sight, find_claimed, look_at_records, parse_sight
 from jsorc_gitops.reconcile.report import Report, join_reports
 from jsorc_gitops.reconcile.syncers import Syncer, is_commit, judge_syncer
 from jsorc_gitops.reconcile.verdicts import judge_and_reset
@@ -49,7 +50,7 @@ def follow_tree(run: Pass, found: FoundTree | None) -> Report:
         run = leave_out_paused(run, ledger)
         told = _tell_syncers(run, view, state)
         manifests = [each for each in select_manifests(run.tree) if may_be_judged(each.ref)]
-        observed = observe_tree(run.cluster, manifests, State(), tree=run.tree.name)
+        observed = observe_tree(run.cluster, manifests, State(), tree=run.tree.name, keepers=False)
         unread = {each.ref: why for each in manifests if (why := observed.explain_unread(each.ref))}
         unseen = {each.service: f"{each.ref} could not be read" for each in manifests if each.ref in unread}
         held: dict[str, str] = {}
@@ -76,7 +77,8 @@ def _look(run: Pass, found: FoundTree | None) -> _View:
     if found:
         return _View(read=found.sight, now=found.sight, broken=found.broken)
     sight = look_at_records(run.cluster, run.namespace)
-    return _View(read=sight, now=sight, broken={})
+    claimed = find_claimed(sight, run.tree.name, run.tree.settings, run.tree.records)
+    return _View(read=sight, now=sight, broken=claimed)
 
 
 def _await_synced(run: Pass, view: _View, *, is_found: bool) -> tuple[Pass, _View]:
@@ -93,17 +95,18 @@ def _await_synced(run: Pass, view: _View, *, is_found: bool) -> tuple[Pass, _Vie
         view = _View(read=sight, now=sight, broken=view.broken)
     if is_found:
         again = parse_sight(run.cluster, view.now, run.namespace, run.tree.name)
-        # What the doors were opened by stays as it was.
+        # By them the doors were opened.
+        if again.tree.settings != run.tree.settings:
+            raise JsorcError("the settings of the tree were changed while this pass waited; run it again")
         view = _View(read=again.sight, now=again.sight, broken=again.broken)
-        tree = replace(again.tree, settings=run.tree.settings)
-        run = replace(run, tree=tree, revision=again.revision)
+        run = replace(run, tree=again.tree, revision=again.revision)
     return replace(run, options=replace(run.options, wait=max(0.0, give_up - clock.monotonic()))), view
 
 
 def _find_late(run: Pass, sight: Sight) -> str:
     """What is to happen before the tree is applied; "" once it is, and where it has failed."""
     for each in _list_syncers(run, sight):
-        if _judge(run, each).status is Status.PROGRESSING:
+        if _judge(run, each).status is Status.PROGRESSING and not _is_superseded(run, each.revision):
             return f"{each} to be done"
     refs = [] if run.tree.settings.applier == "jsorc" else _list_records(run)
     return next((f"{ref} to be synced" for ref in refs if ref not in sight.syncers), "")
@@ -121,20 +124,45 @@ def _list_syncers(run: Pass, sight: Sight) -> list[Syncer]:
 
 
 def _judge(run: Pass, syncer: Syncer) -> Health:
-    """How far it is; not done where it has applied another commit's tree than the one that was read."""
-    health = judge_syncer(syncer)
-    if health.status is not Status.CURRENT or _has_same_tree(run, syncer.revision):
+    """How far it is; not done where it is at another commit's tree than the one that was read from git."""
+    health, head = judge_syncer(syncer), run.revision[:12]
+    if isinstance(run.doors.history, NoHistory) or health.status in {Status.PROGRESSING, Status.UNKNOWN}:
         return health
-    message = f"{syncer.revision[:12]} is applied, this is {run.revision[:12]}"
+    if health.status is Status.FAILED:
+        if _has_same_tree(run, syncer.attempted):
+            return health
+        message = f"{syncer.attempted[:12]} has failed, {head} is not tried yet ({health.message})"
+    elif _has_same_tree(run, syncer.revision):
+        return health
+    else:
+        message = f"{syncer.revision[:12]} is applied, this is {head}{_explain_other(run, syncer.revision)}"
     return replace(health, status=Status.PROGRESSING, message=message)
 
 
+def _explain_other(run: Pass, revision: str) -> str:
+    if not is_commit(revision):
+        return "; nobody can tell whether that is it: pass --from-cluster"
+    if _is_superseded(run, revision):
+        return ", which is older: pull"
+    unknown = run.doors.history.is_ancestor(revision, run.revision) is None
+    return "; this clone does not know that one: pull, or a newer commit has taken its place" if unknown else ""
+
+
+def _is_superseded(run: Pass, revision: str) -> bool:
+    return revision != run.revision and run.doors.history.is_ancestor(run.revision, revision) is True
+
+
 def _has_same_tree(run: Pass, revision: str) -> bool:
-    """Whether the tree at a commit is that of the pass, as far as can be told: no commit between touched it."""
-    if not is_commit(run.revision) or not is_commit(revision) or revision == run.revision:
+    """Whether the tree at a revision is that at the commit of the pass: the same, or none between touched it."""
+    # With several sources there are several commits, of which one is of this repository.
+    return any(_is_same_tree(run, each) for each in revision.split("+") if is_commit(each))
+
+
+def _is_same_tree(run: Pass, commit: str) -> bool:
+    if commit == run.revision:
         return True
     folder, history = f"{FOLDER}/{compute_folder(run.tree.name)}", run.doors.history
-    for old, new in ((revision, run.revision), (run.revision, revision)):
+    for old, new in ((commit, run.revision), (run.revision, commit)):
         if history.is_ancestor(old, new):
             return not history.has_history(folder, revision=f"{old}..{new}")
     return False
@@ -144,15 +172,18 @@ def _tell_syncers(run: Pass, view: _View, state: State) -> Report:
     """How far what syncs the tree is, which records cannot be used, and what is odd about who applies it."""
     applier, syncers = run.tree.settings.applier, _list_syncers(run, view.now)
     healths = [_judge(run, each) for each in syncers]
-    warnings = []
+    warnings, errors = [], list(view.broken.values())
     if applier != "jsorc" and not syncers:
-        warnings.append(f"applier is {applier}, but no {_SYNCERS[applier]} has applied this tree's records")
+        errors.append(
+            f"applier is {applier}, but no {_SYNCERS[applier]} of this cluster has applied the records in "
+            f"{run.namespace}: jsorc bootstrap {applier} prints one; those of other clusters are not seen"
+        )
     if applier != "jsorc" and state.entries:
         warnings.append(
             f"{len(state.entries)} objects are jsorc's still, though applier is {applier}: jsorc release"
         )
-    errors = [f"{each.ref} {each.message}" for each in healths if each.status is Status.UNKNOWN]
-    return _tell(run, healths=healths, warnings=warnings, errors=[*view.broken.values(), *errors])
+    errors += [f"{each.ref} {each.message}" for each in healths if each.status is Status.UNKNOWN]
+    return _tell(run, healths=healths, warnings=warnings, errors=errors)
 
 
 def _tell(
@@ -200,7 +231,11 @@ def _explain_unsynced(run: Pass, view: _View, record: ObjectRef) -> str:
     health = _judge(run, syncer)
     if health.status is not Status.CURRENT:
         return f"{syncer}: {health.message}"
-    if before is None or before.revision != syncer.revision:
+    if not syncer.has_in_git(record):
+        return f"{record} left git, and {syncer} has not pruned it"
+    # From git, what was read is compared with.
+    from_cluster = isinstance(run.doors.history, NoHistory)
+    if from_cluster and (before is None or before.revision != syncer.revision):
         return f"{syncer} went on to {syncer.revision[:12]} while this pass ran"
     return ""
 

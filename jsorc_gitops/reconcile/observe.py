@@ -46,8 +46,10 @@ def select_manifests(tree: Tree) -> list[Manifest]:
     ]
 
 
-def observe_tree(cluster: Cluster, manifests: Collection[Manifest], state: State, *, tree: str) -> Observation:
-    """Everything that is in the tree or in the inventory, as it is now."""
+def observe_tree(
+    cluster: Cluster, manifests: Collection[Manifest], state: State, *, tree: str, keepers: bool = True
+) -> Observation:
+    """Everything that is in the tree or in the inventory, as it is now; `keepers` asks who keeps it, too."""
     versions, unread = _find_versions(cluster, manifests, state)
     live, errors = list_kinds(cluster, versions, tree=tree)
     unread |= errors
@@ -60,7 +62,7 @@ def observe_tree(cluster: Cluster, manifests: Collection[Manifest], state: State
             unread[_find_place(ref)] = str(answer)
         elif answer is not None:
             live[ref] = answer
-    return Observation(live=live, keepers=find_keepers(cluster, live), unread=unread)
+    return Observation(live=live, keepers=find_keepers(cluster, live) if keepers else {}, unread=unread)
 
 
 def _find_versions(

@@ -85,7 +85,7 @@ def parse_sight(cluster: Cluster, sight: Sight, namespace: str, environment: str
     name = _choose(sight, namespace, environment)
     settings = _parse_settings(sight, name, namespace)
     records, broken = _parse_records(sight, name)
-    broken |= _find_missing(sight, name, namespace) | _find_claimed(sight, name, settings, records)
+    broken |= _find_missing(sight, name, namespace) | find_claimed(sight, name, settings, records)
     manifests = [*_list_own(sight, name), *_list_judged(cluster, name, records)]
     return FoundTree(
         tree=Tree(
@@ -115,7 +115,7 @@ def _choose(sight: Sight, namespace: str, environment: str) -> str:
 
 def _parse_settings(sight: Sight, tree: str, namespace: str) -> Settings:
     ref = ObjectRef(group="", kind="ConfigMap", namespace=namespace, name=settings_name(tree))
-    _check_hands(sight.bodies[ref], str(ref))
+    _check_hands(sight.bodies[ref], str(ref), sight.syncers.get(ref))
     settings = parse_settings_manifest(parse_manifest(sight.bodies[ref], where=str(ref)), where="the cluster")
     if settings.namespace != namespace:
         raise TreeError(
@@ -131,7 +131,7 @@ def _parse_records(sight: Sight, tree: str) -> tuple[dict[str, ServiceRecord], d
     for service, body in sight.list_records(tree).items():
         manifest = parse_manifest(body, where="the cluster")
         try:
-            _check_hands(body, str(manifest.ref))
+            _check_hands(body, str(manifest.ref), sight.syncers.get(manifest.ref))
             record = parse_record_manifest(manifest)
         except JsorcError as error:
             broken[service] = str(error)
@@ -143,12 +143,24 @@ def _parse_records(sight: Sight, tree: str) -> tuple[dict[str, ServiceRecord], d
     return records, broken
 
 
-def _check_hands(body: Body, name: str) -> None:
-    """Refuse what a person has edited in the cluster: it is not what was reviewed."""
-    for path, owned in find_owners(body).items():
-        manager = owned.owner.manager
-        if path.startswith(".data") and PERSONS.match(manager) and manager not in _FROM_FILES:
-            raise FormatError(f"{name} was edited by {manager}, and is not what git says; apply rendered/ again")
+def _check_hands(body: Body, name: str, syncer: Syncer | None) -> None:
+    """Refuse what somebody has edited in the cluster: it is not what was reviewed."""
+    if editor := _find_editor(body, syncer):
+        raise FormatError(f"{name} was edited by {editor}, and is not what git says; apply rendered/ again")
+
+
+def _find_editor(body: Body, syncer: Syncer | None) -> str:
+    """Who has set data of a record that is to come from git; "" where it does."""
+    if syncer is None:
+        owners = (each.owner.manager for path, each in find_owners(body).items() if path.startswith(".data"))
+        return next((each for each in owners if PERSONS.match(each) and each not in _FROM_FILES), "")
+    entries = body["metadata"].get("managedFields") or ()
+    owners_of = {
+        key: [each["manager"] for each in entries if f"f:{key}" in (each.get("fieldsV1") or {}).get("f:data", {})]
+        for key in body.get("data") or {}
+    }
+    stolen = (managers for managers in owners_of.values() if syncer.manager not in managers)
+    return next((managers[-1] if managers else "somebody" for managers in stolen), "")
 
 
 def _find_missing(sight: Sight, tree: str, namespace: str) -> dict[str, str]:
@@ -162,7 +174,7 @@ def _find_missing(sight: Sight, tree: str, namespace: str) -> dict[str, str]:
     }
 
 
-def _find_claimed(
+def find_claimed(
     sight: Sight, tree: str, settings: Settings, records: Mapping[str, ServiceRecord]
 ) -> dict[str, str]:
     """Services of Jaseci that another tree in the namespace resets, too."""

@@ -26,7 +26,9 @@ MANAGERS: Mapping[Applier, str] = {"flux": "kustomize-controller", "argocd": "ar
 
 # How a commit stands in what they say they have applied: main@sha1:COMMIT (Flux), COMMIT (Argo CD).
 _COMMIT = re.compile(r"(?:\A|sha1:)([0-9a-f]{40})\Z")
-_WAITS = "DependencyNotReady"  # Flux says so in Ready=False, though nothing has failed
+# Reasons of Flux's Ready=False: nothing has failed; all is applied, and something of it does not get ready, which
+# the health of that very object tells.
+_WAITS, _UNHEALTHY = "DependencyNotReady", "HealthCheckFailed"
 _LONGEST = 300  # of what a message quotes
 
 
@@ -40,6 +42,11 @@ class Syncer:
     def __str__(self) -> str:
         return f"{self.ref.kind} {'/'.join(filter(None, (self.ref.namespace, self.ref.name)))}"
 
+    @property
+    def manager(self) -> str:
+        """The field manager of what it applies."""
+        return MANAGERS["flux" if self.ref.group == FLUX else "argocd"]
+
     def keeps(self, ref: ObjectRef) -> bool:
         """Whether it says that the object is its own; one that cannot be asked counts."""
         if isinstance(self.body, ClusterError):
@@ -47,6 +54,26 @@ class Syncer:
         if self.ref.group == FLUX:
             return _spell_flux(ref) in _list_entries(self.body)
         return any(_find_identity(each) == ref for each in _list_resources(self.body))
+
+    def has_in_git(self, ref: ObjectRef) -> bool:
+        """Whether what it applied last has the object; one that left git stays where nothing is pruned."""
+        if isinstance(self.body, ClusterError) or self.ref.group == FLUX:
+            return self.keeps(ref)
+        resources = _list_resources(self.body)
+        return any(_find_identity(each) == ref and not each.get("requiresPruning") for each in resources)
+
+    @property
+    def attempted(self) -> str:
+        """What it tried to apply last, as `revision` says it, whatever came of it."""
+        if isinstance(self.body, ClusterError):
+            return ""
+        status = self.body.get("status") or {}
+        if self.ref.group == FLUX:
+            said = status.get("lastAttemptedRevision") or ""
+        else:
+            done, sync = status.get("operationState") or {}, status.get("sync") or {}
+            said = (done.get("syncResult") or {}).get("revision") or sync.get("revision") or ""
+        return _find_commit(said)
 
     @property
     def is_at_rest(self) -> bool:
@@ -87,14 +114,15 @@ class Syncer:
             return ""
         status = self.body.get("status") or {}
         if self.ref.group == FLUX:
+            if _find_ready(self.body).get("reason") == _UNHEALTHY:
+                return self.attempted
             # Where the source is an image or a bucket, the commit it was made from is another field.
             said = status.get("lastAppliedOriginRevision") or status.get("lastAppliedRevision") or ""
         else:
             sync = status.get("sync") or {}
             # With several sources there are several.
             said = sync.get("revision") or "+".join(sync.get("revisions") or ())
-        found = _COMMIT.search(said)
-        return found[1] if found else said
+        return _find_commit(said)
 
     def list_names(self, *, kind: str, namespace: str) -> set[str]:
         """The names of objects of a core kind in a namespace that it says are its own."""
@@ -126,22 +154,43 @@ def judge_syncer(syncer: Syncer) -> Health:
 
 
 def _judge_kustomization(body: Body) -> Finding:
-    status = body.get("status") or {}
-    conditions: Iterable[Mapping[str, Any]] = status.get("conditions") or ()
-    ready = next((each for each in conditions if each.get("type") == "Ready"), {})
+    status, ready = body.get("status") or {}, _find_ready(body)
     # All that it says is of before: nothing tells that but the spec.
     if body["spec"].get("suspend"):
         return progressing("suspended; nothing is applied until it is resumed")
-    if ready.get("status") == "False" and ready.get("reason") != _WAITS:
+    if ready.get("status") == "False" and ready.get("reason") not in {_WAITS, _UNHEALTHY}:
         return failed(_quote(ready))
     if status.get("observedGeneration") != body["metadata"].get("generation"):
         return progressing("Flux has not seen its last change yet")
+    applied, attempted = status.get("lastAppliedRevision"), status.get("lastAttemptedRevision")
+    if ready.get("reason") == _UNHEALTHY:
+        return current(f"{attempted} is applied, and not all of it is ready")
     if ready.get("status") != "True":
         return progressing(_quote(ready) if ready else "Flux has said nothing of it yet")
-    applied, attempted = status.get("lastAppliedRevision"), status.get("lastAttemptedRevision")
-    if applied != attempted:
-        return progressing(f"{applied} is applied, {attempted} is on its way")
-    return current(f"{applied} is applied")
+    late = applied != attempted
+    return (
+        progressing(f"{applied} is applied, {attempted} is on its way")
+        if late
+        else current(f"{applied} is applied")
+    )
+
+
+def _find_ready(kustomization: Body) -> Mapping[str, Any]:
+    conditions: Iterable[Mapping[str, Any]] = (kustomization.get("status") or {}).get("conditions") or ()
+    return next((each for each in conditions if each.get("type") == "Ready"), {})
+
+
+def _find_commit(said: str) -> str:
+    found = _COMMIT.search(said)
+    return found[1] if found else said
+
+
+def _strip(value: Any) -> Any:
+    """Without what is empty: Argo CD writes down fields that nobody has set."""
+    if not isinstance(value, Mapping):
+        return [_strip(each) for each in value] if isinstance(value, list) else value
+    stripped = {key: _strip(each) for key, each in value.items()}
+    return {key: each for key, each in stripped.items() if each not in ("", None, False, {}, [])} or None
 
 
 def _judge_application(body: Body) -> Finding:
@@ -160,7 +209,8 @@ def _find_failure(application: Body) -> str:
         return f"{errors[0]['type']}: {_shorten(errors[0].get('message'))}"
     done = status.get("operationState") or {}
     # One that is tried again is Running.
-    has_failed = done.get("phase") in {"Failed", "Error"} or done.get("retryCount")
+    phase = done.get("phase")
+    has_failed = phase in {"Failed", "Error"} or (phase == "Running" and done.get("retryCount"))
     if has_failed and _list_late(application):
         results = (done.get("syncResult") or {}).get("resources") or ()
         refused = [each.get("message") for each in results if each.get("status") == "SyncFailed"]
@@ -177,7 +227,7 @@ def _find_unfinished(application: Body) -> str:
         return f"{SKIPPED}: nothing is applied until it is taken away"
     if application.get("operation") or done.get("phase") in {"Running", "Terminating"}:
         return f"syncing: {_shorten(done.get('message')) or 'begun'}"
-    if any(compared.get(key) != application["spec"].get(key) for key in ("source", "sources")):
+    if any(_strip(compared.get(key)) != _strip(application["spec"].get(key)) for key in ("source", "sources")):
         return "Argo CD has not seen its last change yet"
     if late:
         more = f" and {len(late) - 1} more" if len(late) > 1 else ""

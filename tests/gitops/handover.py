@@ -4,6 +4,7 @@ import os
 import subprocess
 from typing import Any
 
+from jsorc_gitops.model.objects import KEEP_ANNOTATIONS
 from tests.gitops.fleet import Fleet, Synced
 from tests.journeys.test_ownership import is_calm
 from tests.waiting import wait_until
@@ -117,5 +118,5 @@ def _read_owners(fleet: Fleet) -> set[str]:
         found |= {entry["manager"] for entry in metadata["managedFields"] if entry["operation"] == "Apply"}
         marks = {**metadata.get("labels", {}), **metadata.get("annotations", {})}
         found |= {key for key in marks if key == PART_OF or "fluxcd" in key or "argoproj" in key}
-    # These two are rendered, whoever applies.
-    return found - {"kustomize.toolkit.fluxcd.io/prune", "argocd.argoproj.io/sync-options"}
+    # These are rendered, whoever applies.
+    return found - KEEP_ANNOTATIONS.keys()

@@ -212,9 +212,12 @@ def test_nobody_has_applied_the_tree(fleet: Fleet, *, from_cluster: bool) -> Non
     fleet.sync(flux=False)
     report = go(fleet, from_cluster=from_cluster)
 
-    assert report.warnings == ("applier is flux, but no Kustomization has applied this tree's records",)
+    [error] = report.errors
+    assert error.startswith(
+        "applier is flux, but no Kustomization of this cluster has applied the records in home"
+    )
     assert tell(report)["redis"] == (Verdict.WAITING, f"no Kustomization has applied {RECORD}")
-    assert (report.exit_code, resets(fleet)) == (0, [])
+    assert (report.exit_code, resets(fleet)) == (1, [])
 
 
 def test_applied_by_kubectl(fleet: Fleet) -> None:
@@ -248,7 +251,9 @@ def test_flux_at_another_commit_than_git(fleet: Fleet, applied: str, *, touches:
     report = fleet.run(TREE, A)
 
     assert resets(fleet) == (["reset redis", "reset task"] if done else [])
-    reason = f"Kustomization flux-system/app: {applied[:12]} is applied, this is {A[:12]}"
+    unknown = "; this clone does not know that one: pull, or a newer commit has taken its place"
+    why = ", which is older: pull" if applied == B else unknown
+    reason = f"Kustomization flux-system/app: {applied[:12]} is applied, this is {A[:12]}{why}"
     assert done or tell(report)["redis"] == (Verdict.WAITING, reason)
 
 
@@ -262,6 +267,7 @@ def test_flux_rolls_back_while_a_pass_runs(fleet: Fleet, *, from_cluster: bool) 
             fleet.hooks.before = lambda *_: None
             fleet.keep(TREE, B)
 
+    fleet.history.touching = {B}
     fleet.hooks.before = roll_back
     report = go(fleet, from_cluster=from_cluster)
 
@@ -423,21 +429,25 @@ def test_two_trees_in_one_namespace(fleet: Fleet) -> None:
     assert {*tell(fleet.follow("default"))} == {"redis", "task"}
 
 
+@FOLLOW
 @pytest.mark.parametrize(
     ("url", "via", "claimed"),
     [("http://j", "jaseci", True), ("http://k", "jaseci", False), ("http://j", "none", False)],
 )
-def test_two_trees_claim_one_service(fleet: Fleet, url: str, via: str, *, claimed: bool) -> None:
+def test_two_trees_claim_one_service(
+    fleet: Fleet, url: str, via: str, *, claimed: bool, from_cluster: bool
+) -> None:
     """Both would reset it in the same Jaseci: an error names both, and neither does."""
 
     def jaseci(url: str) -> JaseciSettings:
         return JaseciSettings(url=url, credentials=CredentialsReference(kind="env", name="X"))
 
-    fleet.sync(make_tree({"redis": REDIS}, applier="flux", jaseci=jaseci("http://j")))
+    tree = make_tree({"redis": REDIS}, applier="flux", jaseci=jaseci("http://j"))
+    fleet.sync(tree)
     other = make_tree({"cache": []}, records={"cache": {"jaseci_name": "redis", "via": via}}, jaseci=jaseci(url))
     for body in make_other("dev", other):
         fleet.cluster.put(body)
-    report = fleet.follow("default")
+    report = fleet.follow("default") if from_cluster else fleet.run(tree, A)
 
     said = ("redis of Jaseci is reset by tree dev, too; take it out of keep_alive in one of them",)
     assert (report.errors, resets(fleet)) == ((said, []) if claimed else ((), ["reset redis"]))
@@ -463,6 +473,87 @@ def test_waiting_for_flux_to_begin(fleet: Fleet, *, from_cluster: bool) -> None:
 
     assert (report.exit_code, resets(fleet)) == (0, ["reset redis", "reset task"])
     assert fleet.waits[0] == f"{SETTINGS} to be synced"
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"interval": 20.0}])
+def test_the_settings_change_while_it_is_waited(fleet: Fleet, change: dict[str, Any]) -> None:
+    """By them the pass was begun, so it ends, and nothing is reset."""
+    fleet.sync(observedGeneration=0)
+    new = make_tree({"redis": REDIS, "task": TASK}, records=RECORDS, **{"applier": "flux", **change})
+    fleet.clock.happen(20, lambda: fleet.sync(new, B))
+
+    with pytest.raises(JsorcError, match="the settings of the tree were changed while this pass waited"):
+        fleet.follow(options=Options(wait=60))
+    assert resets(fleet) == []
+
+
+def test_a_digest_is_no_commit(fleet: Fleet) -> None:
+    """From git nobody can tell whether an image that Flux has applied is HEAD; from the cluster nobody has to."""
+    said = "latest@sha256:" + "c" * 64
+    fleet.sync(lastAppliedRevision=said, lastAttemptedRevision=said)
+    verdict, reason = tell(fleet.run(TREE, A))["redis"]
+
+    assert (verdict, resets(fleet)) == (Verdict.WAITING, [])
+    assert "nobody can tell whether that is it: pass --from-cluster" in reason
+    fleet.follow()
+    assert resets(fleet) == ["reset redis", "reset task"]
+
+
+def test_a_commit_that_mends_is_waited_for(fleet: Fleet) -> None:
+    """What failed was the commit before HEAD: --wait stays until Flux has tried HEAD; then a failure is one."""
+    fleet.sync(conditions=[FAILED])
+    fleet.history.touching = {B}
+    fleet.clock.happen(20, lambda: fleet.keep(TREE, B))
+    report = fleet.run(TREE, B, Options(wait=60))
+    assert (report.exit_code, resets(fleet)) == (0, ["reset redis", "reset task"])
+
+    fleet.keep(TREE, B, conditions=[FAILED])
+    assert fleet.run(TREE, B, Options(wait=60)).exit_code == 4
+
+
+def test_a_clone_that_was_overtaken_does_not_wait(fleet: Fleet) -> None:
+    """Flux is at a later commit than HEAD already: waiting would be in vain."""
+    fleet.sync(revision=B)
+    fleet.history.touching = {B}
+    report = fleet.run(TREE, A, Options(wait=60))
+
+    assert (report.exit_code, resets(fleet), fleet.waits) == (4, [], [])
+    assert "which is older: pull" in tell(report)["redis"][1]
+
+
+def test_one_broken_pod_holds_nobody_back(fleet: Fleet) -> None:
+    """Flux calls all of it unhealthy then; that it is applied is what counts, the rest is told by the pods."""
+    sick = {**FAILED, "reason": "HealthCheckFailed", "message": "timeout waiting for: [Deployment/home/grafana]"}
+    fleet.sync(conditions=[sick], lastAppliedRevision=None)
+    fleet.follow()
+
+    assert resets(fleet) == ["reset redis", "reset task"]
+
+
+@FOLLOW
+def test_what_left_git_and_is_not_pruned(fleet: Fleet, *, from_cluster: bool) -> None:
+    """Its record is there still, and nobody's any more: it is not reset."""
+    fleet.sync()
+    fleet.keep(make_tree({"redis": REDIS}, applier="flux"), A)
+    report = go(fleet, from_cluster=from_cluster)
+
+    record = make_ref("ConfigMap", record_name("default", "task"))
+    why = f"{record} left git, and Kustomization flux-system/app has not pruned it"
+    assert tell(report)["task"] == (Verdict.WAITING, why)
+    assert resets(fleet) == ["reset redis"]
+
+
+@pytest.mark.parametrize("manager", ["kubectl", "kubectl-client-side-apply", "curl", "OpenAPI-Generator"])
+def test_whoever_edits_a_record(fleet: Fleet, manager: str) -> None:
+    """Where Flux applies, what is not Flux's is not what git says, whoever set it."""
+    fleet.sync()
+    fleet.edit_record(lambda data: data["reset"].update(name="mail"), manager=manager)
+    report = fleet.follow()
+
+    assert report.errors == (
+        f"{RECORD} was edited by {manager}, and is not what git says; apply rendered/ again",
+    )
+    assert (report.exit_code, resets(fleet)) == (1, [])
 
 
 def test_the_trees_own_kustomization_counts(fleet: Fleet) -> None:

@@ -110,6 +110,14 @@ def argo(
             Status.FAILED,
             "ComparisonError: Failed to load target",
         ),
+        (
+            argo(
+                {**WEB, "status": "OutOfSync"},
+                operationState={"phase": "Succeeded", "retryCount": 1, "message": "successfully synced"},
+            ),
+            Status.PROGRESSING,
+            f"Deployment/n/web OutOfSync with {A[:12]}",
+        ),
         (argo(sync="Unknown"), Status.PROGRESSING, "sync status Unknown"),
         (
             argo({**WEB, "status": "OutOfSync", "requiresPruning": True}, sync="OutOfSync"),
@@ -159,6 +167,24 @@ def test_how_far_it_is(syncer: Syncer, status: Status, message: str) -> None:
     found = judge_syncer(syncer)
 
     assert (found.ref, found.status, found.message) == (syncer.ref, status, message)
+
+
+def test_what_argocd_fills_in_is_no_change() -> None:
+    """The source that it compared has empty fields which nobody has set; with several sources there is none."""
+    syncer = argo()
+    assert isinstance(syncer.body, dict)
+    status = syncer.body["status"]
+    filled = {**SOURCE, "directory": {"include": "x", "jsonnet": {}}}
+    for spec, compared in (
+        ({"source": {**SOURCE, "directory": {"include": "x"}}}, {"source": filled}),
+        ({"sources": [SOURCE]}, {"source": {"repoURL": ""}, "sources": [SOURCE]}),
+    ):
+        sync = {"status": "Synced", "revisions": [A, B], "comparedTo": compared}
+        body = {**syncer.body, "spec": spec, "status": {**status, "sync": sync}}
+        found = Syncer(ref=syncer.ref, body=body)
+
+        assert judge_syncer(found).message == f"{A[:12]}, {B[:12]} is synced"
+        assert found.revision == f"{A}+{B}"
 
 
 @pytest.mark.parametrize(
