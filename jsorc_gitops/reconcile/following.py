@@ -19,12 +19,10 @@ from jsorc_gitops.reconcile.pauses import leave_out_paused
 from jsorc_gitops.reconcile.ports import NoHistory, Pass
 from jsorc_gitops.reconcile.records import FoundTree, Sight, find_claimed, look_at_records, parse_sight
 from jsorc_gitops.reconcile.report import Report, join_reports
-from jsorc_gitops.reconcile.syncers import Syncer, is_commit, judge_syncer
+from jsorc_gitops.reconcile.syncers import KINDS, Syncer, is_commit, judge_syncer
 from jsorc_gitops.reconcile.verdicts import judge_and_reset
 
 TICK = 1.0  # seconds after which it is asked again whether what syncs is done
-
-_SYNCERS = {"flux": "Kustomization", "argocd": "Application"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,7 +173,7 @@ def _tell_syncers(run: Pass, view: _View, state: State) -> Report:
     warnings, errors = [], list(view.broken.values())
     if applier != "jsorc" and not syncers:
         errors.append(
-            f"applier is {applier}, but no {_SYNCERS[applier]} of this cluster has applied the records in "
+            f"applier is {applier}, but no {KINDS[applier][1]} of this cluster has applied the records in "
             f"{run.namespace}: jsorc bootstrap {applier} prints one; those of other clusters are not seen"
         )
     if applier != "jsorc" and state.entries:
@@ -227,7 +225,7 @@ def _explain_unsynced(run: Pass, view: _View, record: ObjectRef) -> str:
     applier = run.tree.settings.applier
     before, syncer = view.read.syncers.get(record), view.now.syncers.get(record)
     if syncer is None:
-        return "" if applier == "jsorc" else f"no {_SYNCERS[applier]} has applied {record}"
+        return "" if applier == "jsorc" else f"no {KINDS[applier][1]} has applied {record}"
     health = _judge(run, syncer)
     if health.status is not Status.CURRENT:
         return f"{syncer}: {health.message}"

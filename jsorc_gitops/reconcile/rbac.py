@@ -19,6 +19,7 @@ from jsorc_gitops.reconcile.guards import is_needed_namespace
 from jsorc_gitops.reconcile.health import is_about_pods, is_looked_into
 from jsorc_gitops.reconcile.observe import select_manifests
 from jsorc_gitops.reconcile.replicas import find_service
+from jsorc_gitops.reconcile.syncers import ARGO, FLUX
 
 _RBAC = "rbac.authorization.k8s.io"
 _WAITING = {"list", "watch"}
@@ -40,8 +41,8 @@ class Rule:
 
 # What tells whether the tool that syncs the tree is done; in which namespace that lies, nobody knows here.
 _SYNCING = {
-    "argocd": Rule("argoproj.io", "applications", "", "list"),
-    "flux": Rule("kustomize.toolkit.fluxcd.io", "kustomizations", "", "get"),
+    "argocd": Rule(ARGO, "applications", "", "list"),
+    "flux": Rule(FLUX, "kustomizations", "", "get"),
 }
 
 

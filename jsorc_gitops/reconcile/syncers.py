@@ -21,6 +21,8 @@ _SUSPEND = """--type=merge -p '{"spec": {"suspend": true}}'"""
 _WITHOUT_FINALIZERS = """--type=merge -p '{"metadata": {"finalizers": null}}'"""
 
 NAMES: Mapping[Applier, str] = {"jsorc": "jsorc", "flux": "Flux", "argocd": "Argo CD"}
+# The kinds of their objects that sync something, by group.
+KINDS: Mapping[Applier, tuple[str, str]] = {"flux": (FLUX, "Kustomization"), "argocd": (ARGO, "Application")}
 # Their field managers.
 MANAGERS: Mapping[Applier, str] = {"flux": "kustomize-controller", "argocd": "argocd-controller"}
 
@@ -167,12 +169,8 @@ def _judge_kustomization(body: Body) -> Finding:
         return current(f"{attempted} is applied, and not all of it is ready")
     if ready.get("status") != "True":
         return progressing(_quote(ready) if ready else "Flux has said nothing of it yet")
-    late = applied != attempted
-    return (
-        progressing(f"{applied} is applied, {attempted} is on its way")
-        if late
-        else current(f"{applied} is applied")
-    )
+    late = "" if applied == attempted else f", {attempted} is on its way"
+    return (progressing if late else current)(f"{applied} is applied{late}")
 
 
 def _find_ready(kustomization: Body) -> Mapping[str, Any]:
