@@ -1,11 +1,14 @@
 """A fleet with Jaseci's redis and task, and what `reconcile --from-cluster` makes of it, whoever syncs it."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.controlplane.server import ControlPlane
 from tests.gitops.fleet import Body, Synced
 from tests.jaseci.proxy import Proxy
+from tests.jaseci.server import Jaseci, Redis
 from tests.journeys.scratch import Done, Scratch
 from tests.waiting import wait_until
 
@@ -35,8 +38,9 @@ class Site(Scratch):
         self._proxy, self._seen = proxy, 0
         self.write("templates/task/service.yaml", "dependsOn: [redis]\n")
 
-    def begin(self, applier: str) -> None:
-        jaseci = f"{{url: '{self._proxy.url}', credentials: {{env: JASECI_CREDENTIALS}}}}"
+    def begin(self, applier: str, *, url: str = "") -> None:
+        """Commit and render it, with Jaseci where it is, or (`url`) elsewhere."""
+        jaseci = f"{{url: '{url or self._proxy.url}', credentials: {{env: JASECI_CREDENTIALS}}}}"
         self.write("jsorc.yaml", f"namespace: {self.namespace}\napplier: {applier}\njaseci: {jaseci}\n")
         self.say("7.2")
 
@@ -58,6 +62,18 @@ class Site(Scratch):
         """All that lies in the namespace and is not the pods' or a Lease."""
         found: list[Body] = self.read("deployments,replicasets,configmaps", "-n", self.namespace)["items"]
         return found
+
+
+@contextmanager
+def make_site(
+    folder: Path, plane: ControlPlane, namespace: str, jaseci: Jaseci, redis: Redis, *, applier: str
+) -> Iterator[Site]:
+    """A site that is committed; Redis is up, and Jaseci was started while it was down."""
+    redis.start()
+    with Proxy(jaseci.url) as proxy:
+        site = Site(folder, plane, namespace, proxy, jaseci.token)
+        site.begin(applier)
+        yield site
 
 
 def check_resets(site: Site, synced: Synced) -> None:

@@ -18,9 +18,8 @@ from tests.gitops.fleet import (
     make_fleet,
 )
 from tests.gitops.handover import begin_handover, check_handover
-from tests.gitops.resets import Site, check_half_applied, check_resets
+from tests.gitops.resets import Site, check_half_applied, check_resets, make_site
 from tests.gitops.shipped import AS_IS, apply_by_kubectl, check_shipped, sync
-from tests.jaseci.proxy import Proxy
 from tests.jaseci.server import Jaseci, Redis
 from tests.journeys.scratch import Scratch
 
@@ -93,11 +92,7 @@ def test_a_handover_to_argocd_and_back(argocd: ArgoCD, fleet: Fleet) -> None:
 def site(
     tmp_path: Path, controlplane: ControlPlane, namespace: str, jaseci: Jaseci, redis: Redis
 ) -> Iterator[Site]:
-    """Committed for Argo CD; Redis is up, and Jaseci was started while it was down."""
-    redis.start()
-    with Proxy(jaseci.url) as proxy:
-        made = Site(tmp_path, controlplane, namespace, proxy, jaseci.token)
-        made.begin("argocd")
+    with make_site(tmp_path, controlplane, namespace, jaseci, redis, applier="argocd") as made:
         yield made
 
 

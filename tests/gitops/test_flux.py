@@ -17,8 +17,7 @@ from tests.gitops.fleet import (
 )
 from tests.gitops.flux import Flux
 from tests.gitops.handover import begin_handover, check_handover
-from tests.gitops.resets import Site, check_half_applied, check_resets
-from tests.jaseci.proxy import Proxy
+from tests.gitops.resets import Site, check_half_applied, check_resets, make_site
 from tests.jaseci.server import Jaseci, Redis
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -72,11 +71,7 @@ def test_a_handover_to_flux_and_back(flux: Flux, fleet: Fleet) -> None:
 def site(
     tmp_path: Path, controlplane: ControlPlane, namespace: str, jaseci: Jaseci, redis: Redis
 ) -> Iterator[Site]:
-    """Committed for Flux; Redis is up, and Jaseci was started while it was down."""
-    redis.start()
-    with Proxy(jaseci.url) as proxy:
-        made = Site(tmp_path, controlplane, namespace, proxy, jaseci.token)
-        made.begin("flux")
+    with make_site(tmp_path, controlplane, namespace, jaseci, redis, applier="flux") as made:
         yield made
 
 
