@@ -183,6 +183,9 @@ def _read_git(invocation: Invocation, teller: Teller) -> "tuple[Tree, Report]":
         note = f"{later[0]} was changed after rendered/ was last committed; run jsorc render --commit"
         click.echo(f"note: {note}", err=True)
     progress = Progress()
+    # Known, should the cluster not be found.
+    known = Report(revision=revision, tree=tree.name, dry_run=invocation.options.dry_run)
+    teller.tell_part(known, quiet=True)
     with _open_cluster(invocation, progress) as cluster:
         report = _reconcile(invocation, teller, cluster, tree, repository, revision=revision, progress=progress)
     return tree, report

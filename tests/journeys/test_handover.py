@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from jsorc_gitops.model.masks import encode_strings
+from jsorc_gitops.model.objects import KEEP_ANNOTATIONS
 from tests.controlplane.proxy import Proxy, Request
 from tests.controlplane.server import ControlPlane
 from tests.journeys.scratch import Done
@@ -133,7 +134,7 @@ class Handover(Tree):
             marks = {**metadata.get("labels", {}), **metadata.get("annotations", {})}
             found |= {key for key in marks if key == PART_OF or key.startswith((FLUX, "argocd"))}
         # These two are rendered, whoever applies.
-        return found - {f"{FLUX}/prune", "argocd.argoproj.io/sync-options"}
+        return found - KEEP_ANNOTATIONS.keys()
 
 
 @pytest.fixture(scope="module", autouse=True)
