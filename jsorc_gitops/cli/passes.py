@@ -158,7 +158,10 @@ def _read_cluster(invocation: Invocation, teller: Teller) -> "tuple[Tree, Report
     with _open_cluster(invocation, progress) as cluster:
         cluster.read_discovery()
         found = read_cluster_tree(cluster, invocation.namespace, invocation.environment)
-        report = _reconcile(invocation, teller, cluster, found.tree, NoHistory(), progress=progress, found=found)
+        known = _tell_known(invocation, teller, found.tree, found.revision)
+        report = _reconcile(
+            invocation, teller, cluster, found.tree, NoHistory(), known=known, progress=progress, found=found
+        )
     return found.tree, report
 
 
@@ -183,12 +186,17 @@ def _read_git(invocation: Invocation, teller: Teller) -> "tuple[Tree, Report]":
         note = f"{later[0]} was changed after rendered/ was last committed; run jsorc render --commit"
         click.echo(f"note: {note}", err=True)
     progress = Progress()
-    # Known, should the cluster not be found.
+    known = _tell_known(invocation, teller, tree, revision)
+    with _open_cluster(invocation, progress) as cluster:
+        report = _reconcile(invocation, teller, cluster, tree, repository, known=known, progress=progress)
+    return tree, report
+
+
+def _tell_known(invocation: Invocation, teller: Teller, tree: "Tree", revision: str) -> Report:
+    """What is known of the pass, should an error end it here."""
     known = Report(revision=revision, tree=tree.name, dry_run=invocation.options.dry_run)
     teller.tell_part(known, quiet=True)
-    with _open_cluster(invocation, progress) as cluster:
-        report = _reconcile(invocation, teller, cluster, tree, repository, revision=revision, progress=progress)
-    return tree, report
+    return known
 
 
 def _fetch(invocation: Invocation) -> Path:
@@ -214,15 +222,14 @@ def _reconcile(
     tree: "Tree",
     history: "History",
     *,
+    known: Report,
     progress: Progress,
-    revision: str = "",
     found: "FoundTree | None" = None,
 ) -> Report:
     from jsorc_gitops.adapters.files import read_mask_key
     from jsorc_gitops.reconcile import converge
 
     options, settings = invocation.options, tree.settings
-    revision = found.revision if found else revision
     if options.dry_run:
         options = replace(options, mask_key=read_mask_key(find_cache()))
     quiet = settings.quiet and not invocation.verbose
@@ -231,8 +238,6 @@ def _reconcile(
         progress.clear()
         teller.tell_part(part, quiet=quiet)
 
-    known = Report(revision=revision, tree=tree.name, dry_run=options.dry_run)
-    tell(known)
     with open_doors(
         cluster,
         tree,
@@ -244,8 +249,8 @@ def _reconcile(
         doors = replace(opened, tell=tell)
         try:
             if invocation.corridor:
-                return invocation.corridor(tree, revision, doors, options)
-            return converge.reconcile(tree, revision, doors, options, found=found)
+                return invocation.corridor(tree, known.revision, doors, options)
+            return converge.reconcile(tree, known.revision, doors, options, found=found)
         except JsorcError:
             asked = doors.jaseci.requests if doors.jaseci else 0
             tell(replace(known, server=cluster.server, requests=cluster.requests, jaseci_requests=asked))
