@@ -49,6 +49,19 @@ value: {value}
 EVENTS = {"apiGroups": [""], "resources": ["events"], "verbs": ["list"]}
 
 
+def make_account(tree: Tree) -> list[dict[str, Any]]:
+    """The Roles that `jsorc rbac` prints; ../limited is the kubeconfig of the account that is to hold them."""
+    tree.kubectl("create", "serviceaccount", "jsorc")
+    printed = tree.scratch.jsorc("rbac")
+    assert printed.code == 0, printed.output
+    config = json.loads(tree.scratch.controlplane.kubeconfig.read_text())
+    token = tree.kubectl("create", "token", "jsorc").strip()
+    config["users"] = [{"name": "jsorc", "user": {"token": token}}]
+    config["contexts"][0]["context"]["user"] = "jsorc"
+    tree.scratch.write("../limited", json.dumps(config))
+    return list(yaml.safe_load_all(printed.output))
+
+
 class Limited:
     """A tree in a namespace that is there, and a ServiceAccount that holds what `jsorc rbac` prints for it."""
 
@@ -56,16 +69,8 @@ class Limited:
         self.tree = tree
         self.objects = [WEB, SETTINGS, CLAIM, ROLE, PRIORITY.format(name=tree.namespace, value=1)]
         tree.say(*self.objects)
-        tree.kubectl("create", "serviceaccount", "jsorc")
-        printed = tree.scratch.jsorc("rbac")
-        assert printed.code == 0, printed.output
-        self.roles: list[dict[str, Any]] = list(yaml.safe_load_all(printed.output))
+        self.roles = make_account(tree)
         self.grant(self.roles)
-        config = json.loads(tree.scratch.controlplane.kubeconfig.read_text())
-        token = tree.kubectl("create", "token", "jsorc").strip()
-        config["users"] = [{"name": "jsorc", "user": {"token": token}}]
-        config["contexts"][0]["context"]["user"] = "jsorc"
-        tree.scratch.write("../limited", json.dumps(config))
 
     def grant(self, roles: list[dict[str, Any]]) -> None:
         listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": roles})

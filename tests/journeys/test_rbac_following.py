@@ -14,7 +14,7 @@ import yaml
 from tests.controlplane.server import ControlPlane
 from tests.journeys.scratch import Done
 from tests.journeys.test_ownership import CRDS, SETTINGS, WEB, Tree
-from tests.journeys.test_rbac import CLAIM, EVENTS, without
+from tests.journeys.test_rbac import CLAIM, EVENTS, make_account, without
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.real
@@ -35,16 +35,8 @@ class Followed:
         tree.scratch.write("jsorc.yaml", f"namespace: {tree.namespace}\napplier: {applier}\n")
         tree.say(READY_WEB, SETTINGS, CLAIM, reset={"via": "rollout"})
         self.apply()
-        tree.kubectl("create", "serviceaccount", "jsorc")
-        printed = tree.scratch.jsorc("rbac")
-        assert printed.code == 0, printed.output
-        self.roles: list[dict[str, Any]] = list(yaml.safe_load_all(printed.output))
+        self.roles = make_account(tree)
         self.grant(self.roles)
-        config = json.loads(tree.scratch.controlplane.kubeconfig.read_text())
-        token = tree.kubectl("create", "token", "jsorc").strip()
-        config["users"] = [{"name": "jsorc", "user": {"token": token}}]
-        config["contexts"][0]["context"]["user"] = "jsorc"
-        tree.scratch.write("../limited", json.dumps(config))
 
     def apply(self) -> None:
         """All of rendered/, marked, and whoever has done it, at rest."""
