@@ -102,7 +102,7 @@ def _plan(run: Pass) -> _Plan:
     # Nor are there rights for what is left alone.
     asleep = find_left_alone(run, state)
     asked = replace(state, entries={ref: each for ref, each in state.entries.items() if ref not in asleep})
-    observed = observe_tree(run.cluster, manifests, asked, tree=run.tree.name)
+    observed = observe_tree(run.cluster, manifests, asked, tree=run.tree.name, part_of=run.part_of)
     syncers = check_syncers(observed) if run.options.takeover else ()
     steps = _plan_objects(run, manifests, state, observed)
     audits = is_due(state.audited, every=run.options.audit_every, now=run.doors.clock.now())

@@ -48,7 +48,7 @@ def follow_tree(run: Pass, found: FoundTree | None) -> Report:
         run = leave_out_paused(run, ledger)
         told = _tell_syncers(run, view, state)
         manifests = [each for each in select_manifests(run.tree) if may_be_judged(each.ref)]
-        observed = observe_tree(run.cluster, manifests, State(), tree=run.tree.name, keepers=False)
+        observed = observe_tree(run.cluster, manifests, State(), tree=run.tree.name)
         unread = {each.ref: why for each in manifests if (why := observed.explain_unread(each.ref))}
         unseen = {each.service: f"{each.ref} could not be read" for each in manifests if each.ref in unread}
         held: dict[str, str] = {}

@@ -43,7 +43,7 @@ def release_tree(tree: Tree, revision: str, doors: Doors, options: Options) -> R
     with nullcontext() if options.dry_run else hold_lease(run):
         state = read_state(run)
         doubts = check_repository(run, state)
-        observed = observe_tree(run.cluster, tree.manifests.values(), state, tree=tree.name)
+        observed = observe_tree(run.cluster, tree.manifests.values(), state, tree=tree.name, part_of=run.part_of)
         results = _release(run, _find_ours(run, state, observed), observed)
         kept = {each.ref for each in results if each.is_bad}
         left = {ref: entry for ref, entry in state.entries.items() if ref in kept}

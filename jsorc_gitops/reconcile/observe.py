@@ -7,7 +7,7 @@ from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.layout import record_name
 from jsorc_gitops.model.objects import TREE_LABEL, Body, Manifest, ObjectRef, parse_group
 from jsorc_gitops.model.tree import Tree
-from jsorc_gitops.reconcile.inventory import State
+from jsorc_gitops.reconcile.inventory import State, find_part_of
 from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.ports import Cluster
 from jsorc_gitops.reconcile.syncers import Syncer
@@ -47,9 +47,12 @@ def select_manifests(tree: Tree) -> list[Manifest]:
 
 
 def observe_tree(
-    cluster: Cluster, manifests: Collection[Manifest], state: State, *, tree: str, keepers: bool = True
+    cluster: Cluster, manifests: Collection[Manifest], state: State, *, tree: str, part_of: str = ""
 ) -> Observation:
-    """Everything that is in the tree or in the inventory, as it is now; `keepers` asks who keeps it, too."""
+    """Everything that is in the tree or in the inventory, as it is now; with `part_of` who keeps it, too.
+
+    Other trees of the same name elsewhere in the cluster are seen as well, but who keeps those does not matter.
+    """
     versions, unread = _find_versions(cluster, manifests, state)
     live, errors = list_kinds(cluster, versions, tree=tree)
     unread |= errors
@@ -62,7 +65,8 @@ def observe_tree(
             unread[_find_place(ref)] = str(answer)
         elif answer is not None:
             live[ref] = answer
-    return Observation(live=live, keepers=find_keepers(cluster, live) if keepers else {}, unread=unread)
+    ours = {ref: body for ref, body in live.items() if ref in versions or find_part_of(body) == part_of}
+    return Observation(live=live, keepers=find_keepers(cluster, ours) if part_of else {}, unread=unread)
 
 
 def _find_versions(

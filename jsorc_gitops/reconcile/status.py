@@ -121,7 +121,7 @@ def read_status(
     now = doors.clock.now()
     state, ledger, lease = _read_memory(run, now)
     run, state = _choose(run, state, services)
-    observed = observe_tree(run.cluster, select_manifests(run.tree), state, tree=tree.name)
+    observed = observe_tree(run.cluster, select_manifests(run.tree), state, tree=tree.name, part_of=run.part_of)
     applied = state.revision if tree.settings.applier == "jsorc" else _find_synced(observed)
     healths, unseen = _judge_health(run, observed)
     objects = [*_judge_objects(run, state, observed, healths), *_judge_removals(run, state, observed)]

@@ -294,6 +294,20 @@ def test_an_adoption_that_is_killed(tree: Handover, proxy: Proxy) -> None:
     assert is_calm(tree.reconcile())
 
 
+def test_a_tree_of_the_same_name_elsewhere(tree: Handover, tmp_path: Path, controlplane: ControlPlane) -> None:
+    """What Flux goes on applying in another namespace is no reason to refuse this one."""
+    say_both(tree, SETTINGS)
+    other = Handover(tmp_path / "other", controlplane, f"{tree.namespace}-other")
+    controlplane.kubectl("create", "namespace", other.namespace)
+    other.say_applier("jsorc", SETTINGS)
+
+    adopted = other.adopt()
+
+    controlplane.kubectl("delete", "namespace", other.namespace, "--wait=false")
+    assert adopted.code == 0, adopted.output
+    assert "Kustomization" not in adopted.output
+
+
 def test_who_is_resumed_meanwhile(tree: Handover, proxy: Proxy) -> None:
     """What Flux writes before its fields are made ours is neither lost nor taken over."""
     syncer = say_both(tree, WEB, SETTINGS)
