@@ -33,7 +33,8 @@ class Git:
             with git.Repo(root, search_parent_directories=True) as repo:
                 self.folder, top = Path(repo.git_dir), repo.working_tree_dir
         except (git.InvalidGitRepositoryError, git.NoSuchPathError) as error:
-            raise RepositoryError(f"{root}: not in a git repository; run git init") from error
+            why = "not in a git repository; go to yours, or name it with jsorc -C, or begin one: jsorc init"
+            raise RepositoryError(f"{root}: {why}") from error
         if top is None:
             raise RepositoryError(f"{root}: a bare repository has no work tree; use a clone")
         self.top = Path(top)

@@ -21,7 +21,9 @@ def read_tree(repository: "Repository", revision: str, *, root: Path, environmen
     """
     blobs = repository.list_blobs(revision, FOLDER)
     if not blobs.oids:
-        raise JsorcError(f"HEAD ({revision[:12]}) has no {FOLDER}/; run jsorc render --commit first")
+        raise JsorcError(
+            f"HEAD ({revision[:12]}) has no {repository.prefix}{FOLDER}/; run jsorc render --commit first"
+        )
     name = find_tree(blobs.oids, environment, where=FOLDER)
     below = compute_folder(name)
     where = f"{FOLDER}/{below}".rstrip("/")

@@ -21,7 +21,9 @@ def test_head_and_branch(work: Worktree) -> None:
 
 def test_no_repository(tmp_path: Path) -> None:
     """Outside of any repository the message says what to do."""
-    assert complaint(lambda: Repository(tmp_path)) == f"{tmp_path}: not in a git repository; run git init"
+    assert complaint(lambda: Repository(tmp_path)) == (
+        f"{tmp_path}: not in a git repository; go to yours, or name it with jsorc -C, or begin one: jsorc init"
+    )
 
 
 def test_a_bare_repository(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ def test_a_broken_cache_costs_time_only(work: Worktree, cache: Path) -> None:
 
 
 def test_nothing_rendered(tmp_path: Path) -> None:
-    """A commit without rendered/ is told as such."""
+    """A commit without rendered/ is told as such, by its place in the repository."""
     work = Worktree(tmp_path / "empty")
     work.write({"jsorc.yaml": ""})
     work.git("add", "--all")
@@ -131,3 +131,8 @@ def test_nothing_rendered(tmp_path: Path) -> None:
 
     with pytest.raises(JsorcError, match="has no rendered/; run jsorc render --commit first"):
         read(work)
+
+    (work.root / "sub").mkdir()
+    inside = Repository(work.root / "sub")
+    with pytest.raises(JsorcError, match="has no sub/rendered/; run"):
+        read_tree(inside, inside.get_head(), root=work.root / "sub", environment="")
