@@ -183,7 +183,7 @@ def _read_git(invocation: Invocation, teller: Teller) -> "tuple[Tree, Report]":
         )
     # Only on demand: not every change of a template changes what it renders to.
     if invocation.verbose and (later := repository.list_changed_since("rendered", "jsorc.yaml", "templates")):
-        note = f"{later[0]} was changed after rendered/ was last committed; run jsorc render --commit"
+        note = f"{later[0]} was changed after rendered/ was last committed; see jsorc render --check"
         click.echo(f"note: {note}", err=True)
     progress = Progress()
     known = _tell_known(invocation, teller, tree, revision)

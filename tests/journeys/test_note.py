@@ -8,7 +8,7 @@ from tests.render.worktree import Worktree
 
 
 def test_later_definitions_are_noted_with_what_to_do(tmp_path: Path) -> None:
-    """Where a definition was committed after rendered/, the file is named, and what renders it."""
+    """Where a definition was committed after rendered/, the file is named, and what tells if it matters."""
     work = Worktree(tmp_path / "work")
     work.commit({"jsorc.yaml": "", "templates/app/a.yaml": make_object()})
     assert start("render", "--commit", cwd=work.root).code == 0
@@ -18,5 +18,5 @@ def test_later_definitions_are_noted_with_what_to_do(tmp_path: Path) -> None:
     done = start("reconcile", "--verbose", "--kubeconfig", str(tmp_path / "gone"), cwd=work.root)
 
     assert done.err.splitlines()[0] == (
-        "note: templates/app/a.yaml was changed after rendered/ was last committed; run jsorc render --commit"
+        "note: templates/app/a.yaml was changed after rendered/ was last committed; see jsorc render --check"
     )
