@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from jsorc_gitops.errors import ClusterError, JsorcError
 from jsorc_gitops.reconcile.ports import Pass
+from jsorc_gitops.reconcile.syncers import NAMES
 
 _NOT_FOUND = 404
 
@@ -18,7 +19,9 @@ def hold_lease(run: Pass) -> Iterator[None]:
         if error.status != _NOT_FOUND:
             raise
         applier = run.tree.settings.applier
-        who = "run jsorc reconcile first" if applier == "jsorc" else f"that is for {applier} to do"
+        who = "run jsorc reconcile first"
+        if applier != "jsorc":
+            who = f"that is for {NAMES[applier]} to do (jsorc bootstrap {applier} prints what has it done)"
         raise JsorcError(f"nothing was applied to namespace {run.namespace} yet; {who}") from error
     try:
         yield
