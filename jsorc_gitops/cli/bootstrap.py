@@ -55,6 +55,8 @@ def bootstrap(
     given = [f"--{each.replace('_', '-')}" for each, value in flux.items() if value is not None]
     if given and tool != "flux":
         raise click.UsageError(f"{', '.join(given)}: only Flux has it in these objects")
+    if tool == "flux" and url.startswith("ssh://") and not flux["secret_ref"]:
+        raise click.UsageError("--repo: Flux clones over ssh with a key; name its Secret with --secret-ref")
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.cli.reading import read_tree
     from jsorc_gitops.model.layout import FOLDER, compute_folder

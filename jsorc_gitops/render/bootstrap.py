@@ -184,7 +184,7 @@ def _check_url(url: str) -> None:
     except ValueError:
         parts, host = urlsplit(""), None
     if not host or parts.scheme not in {"http", "https", "ssh"} or re.search(r"[^!-~]", url):
-        raise JsorcError("--repo: is no https:// or ssh:// URL (git@host:path is ssh://git@host/path)")
+        raise JsorcError("--repo is no https:// or ssh:// URL (git@host:path is ssh://git@host/path)")
     # A token often stands in the place of the user.
     if parts.password is not None or parts.query or parts.fragment or (parts.username and parts.scheme != "ssh"):
         raise JsorcError(

@@ -73,6 +73,7 @@ def test_argocd(root: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
+        (("flux", "--repo", "ssh://git@git.example.com/fleet.git"), 2, "with --secret-ref"),
         (("flux", "--env", "prod", *REPO), 1, "write applier: flux below environments: prod: into jsorc.yaml"),
         (("flux", "--env", "dev", "--repo", "https://x:y@z/w"), 1, "credentials do not belong into a URL"),
         (("flux", *REPO), 1, "name one with --env"),
