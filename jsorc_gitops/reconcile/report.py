@@ -275,14 +275,16 @@ def _summarize(report: Report, *, quiet: bool) -> str:
         counts += [f"{number} reset" if verdict is Verdict.RESET else f"{number} not running"] if number else []
     settled = report.exit_code == 0 and all(each.status is Status.CURRENT for _, each in report.healths)
     what = ", ".join(counts) or ("nothing to do" if settled else "nothing changed")
-    asked = f"{report.requests} requests to Kubernetes"
+    # Beside Flux and Argo CD a pass acts on none.
+    asked = f"{_count(len(report.objects))}, " if report.objects else ""
+    asked += f"{report.requests} requests to Kubernetes"
     asked += f", {report.jaseci_requests} to Jaseci" if report.jaseci_requests else ""
     # Where it went, once, for who has several clusters.
     is_asked_for = report.changed or report.dry_run or not quiet
     where = f" on {report.server}" if report.server and is_asked_for else ""
     plan = "dry run of " if report.dry_run else ""
     revision = report.revision[:12] or f"tree {report.tree}"
-    return f"{plan}{revision}{where}: {what} ({_count(len(report.objects))}, {asked})"
+    return f"{plan}{revision}{where}: {what} ({asked})"
 
 
 def _count(number: int) -> str:

@@ -196,7 +196,8 @@ def test_there_and_back(tree: Handover, applier: str, marks: set[str]) -> None:
     assert [each.code for each in (foreseen, released, again)] == [0, 0, 0], released.output
     assert f"Secret/{tree.namespace}/login would be released" in foreseen.output
     assert f"Secret/{tree.namespace}/login released" in released.output
-    assert "nothing to do (0 objects" in again.output
+    assert "nothing to do (" in again.output
+    assert "object" not in again.output
     assert (tree.read_owners(), read_inventory(tree)) == ({syncer.manager, *marks}, {})
     tree.say_applier(applier, *objects, drop(SETTINGS))
     syncer.sync()

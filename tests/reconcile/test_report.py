@@ -187,7 +187,7 @@ def test_a_reset_is_printed_quietly() -> None:
     assert tell(reset, quiet=True) == [
         "redis",
         "  Jaseci: reset, was failed, verified running",
-        "0123456789ab: 1 reset (0 objects, 0 requests to Kubernetes)",
+        "0123456789ab: 1 reset (0 requests to Kubernetes)",
     ]
 
 
@@ -256,7 +256,7 @@ def test_a_dry_run() -> None:
         "dry run of 0123456789ab: 1 created, 2 refused or failed (4 objects, 0 requests to Kubernetes)",
     ]
     assert tell(make_report(dry_run=True), quiet=True) == [
-        "dry run of 0123456789ab: nothing to do (0 objects, 0 requests to Kubernetes)"
+        "dry run of 0123456789ab: nothing to do (0 requests to Kubernetes)"
     ]
 
 
