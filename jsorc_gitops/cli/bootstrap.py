@@ -7,6 +7,7 @@ import click
 from jsorc_gitops.cli.duration import is_duration, parse_duration
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _NAMESPACES = {"flux": "flux-system", "argocd": "argocd"}
@@ -52,11 +53,7 @@ def bootstrap(
 
     It goes by HEAD's rendered/, and asks no cluster.
     """
-    given = [f"--{each.replace('_', '-')}" for each, value in flux.items() if value is not None]
-    if given and tool != "flux":
-        raise click.UsageError(f"{', '.join(given)}: only Flux has it in these objects")
-    if tool == "flux" and url.startswith("ssh://") and not flux["secret_ref"]:
-        raise click.UsageError("--repo: Flux clones over ssh with a key; name its Secret with --secret-ref")
+    _check_options(tool, url, flux)
     from jsorc_gitops.adapters.git import Repository
     from jsorc_gitops.cli.reading import read_tree
     from jsorc_gitops.model.layout import FOLDER, compute_folder
@@ -86,3 +83,12 @@ def bootstrap(
         bodies = make_argocd(plan)
     click.echo(_NOTES.get((tool, per_service), "") + format_documents(bodies), nl=False)
     return 0
+
+
+def _check_options(tool: str, url: str, flux: "Mapping[str, str | None]") -> None:
+    """Raise UsageError for what goes with neither tool nor URL."""
+    given = [f"--{each.replace('_', '-')}" for each, value in flux.items() if value is not None]
+    if given and tool != "flux":
+        raise click.UsageError(f"{', '.join(given)}: only Flux has it in these objects")
+    if tool == "flux" and url.startswith("ssh://") and not flux["secret_ref"]:
+        raise click.UsageError("--repo: Flux clones over ssh with a key; name its Secret with --secret-ref")
