@@ -12,8 +12,11 @@ import click
 from jsorc_gitops.cli.stdout import say_last
 from jsorc_gitops.cli.telling import STYLES
 from jsorc_gitops.cli.terminal import Progress, clean_text, wants_colour
+from jsorc_gitops.errors import JsorcError
 
 if TYPE_CHECKING:
+    from jsorc_gitops.adapters.git import Repository
+    from jsorc_gitops.model.tree import Tree
     from jsorc_gitops.reconcile.status import TreeStatus
 
 JASECI_SECONDS = 8.0  # for a call; Jaseci itself needs 6 s to say that task is down, and a person waits here
@@ -56,8 +59,22 @@ def look(invocation: Invocation) -> "TreeStatus":
         ) as doors,
     ):
         return read_status(
-            tree, revision, doors, count_apart=repository.count_apart, services=invocation.services
+            tree,
+            revision,
+            doors,
+            count_apart=repository.count_apart,
+            read_at=lambda commit: _read_at(invocation, repository, commit),
+            services=invocation.services,
         )
+
+
+def _read_at(invocation: Invocation, repository: "Repository", commit: str) -> "Tree | None":
+    from jsorc_gitops.cli.reading import read_tree
+
+    try:
+        return read_tree(repository, commit, root=invocation.root, environment=invocation.environment)[0]
+    except JsorcError:
+        return None
 
 
 def print_document(status: "TreeStatus") -> None:

@@ -104,7 +104,7 @@ def _await_synced(run: Pass, view: _View, *, is_found: bool) -> tuple[Pass, _Vie
 def _find_late(run: Pass, sight: Sight) -> str:
     """What is to happen before the tree is applied; "" once it is, and where it has failed."""
     for each in _list_syncers(run, sight):
-        if _judge(run, each).status is Status.PROGRESSING and not _is_superseded(run, each.revision):
+        if judge_at_head(run, each).status is Status.PROGRESSING and not _is_superseded(run, each.revision):
             return f"{each} to be done"
     refs = [] if run.tree.settings.applier == "jsorc" else _list_records(run)
     return next((f"{ref} to be synced" for ref in refs if ref not in sight.syncers), "")
@@ -121,7 +121,7 @@ def _list_syncers(run: Pass, sight: Sight) -> list[Syncer]:
     return list({each.ref: each for ref in _list_records(run) if (each := sight.syncers.get(ref))}.values())
 
 
-def _judge(run: Pass, syncer: Syncer) -> Health:
+def judge_at_head(run: Pass, syncer: Syncer) -> Health:
     """How far it is; not done where it is at another commit's tree than the one that was read from git."""
     health, head = judge_syncer(syncer), run.revision[:12]
     if isinstance(run.doors.history, NoHistory) or health.status in {Status.PROGRESSING, Status.UNKNOWN}:
@@ -169,7 +169,7 @@ def _is_same_tree(run: Pass, commit: str) -> bool:
 def _tell_syncers(run: Pass, view: _View, state: State) -> Report:
     """How far what syncs the tree is, which records cannot be used, and what is odd about who applies it."""
     applier, syncers = run.tree.settings.applier, _list_syncers(run, view.now)
-    healths = [_judge(run, each) for each in syncers]
+    healths = [judge_at_head(run, each) for each in syncers]
     warnings, errors = [], list(view.broken.values())
     if applier != "jsorc" and not syncers:
         errors.append(
@@ -226,7 +226,7 @@ def _explain_unsynced(run: Pass, view: _View, record: ObjectRef) -> str:
     before, syncer = view.read.syncers.get(record), view.now.syncers.get(record)
     if syncer is None:
         return "" if applier == "jsorc" else f"no {KINDS[applier][1]} has applied {record}"
-    health = _judge(run, syncer)
+    health = judge_at_head(run, syncer)
     if health.status is not Status.CURRENT:
         return f"{syncer}: {health.message}"
     if not syncer.has_in_git(record):

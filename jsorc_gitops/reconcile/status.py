@@ -8,6 +8,7 @@ from jsorc_gitops.errors import ClusterError, JsorcError
 from jsorc_gitops.model.jaseci import Answer, ServiceState
 from jsorc_gitops.model.objects import Body, Manifest, ObjectRef
 from jsorc_gitops.model.services import Way
+from jsorc_gitops.model.settings import Applier
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.configs import Configs
 from jsorc_gitops.reconcile.guards import check_cluster, is_foreign_namespace
@@ -22,9 +23,9 @@ from jsorc_gitops.reconcile.ports import Doors, Options, Pass
 from jsorc_gitops.reconcile.processes import Processes
 from jsorc_gitops.reconcile.resets import find_next
 from jsorc_gitops.reconcile.status_lease import LEASE_API, LeaseStatus, judge_lease, lease_ref
-from jsorc_gitops.reconcile.status_objects import ObjectStatus, Standing, judge_removal, judge_step, judge_synced
+from jsorc_gitops.reconcile.status_objects import ObjectStatus, Standing, judge_removal, judge_step
+from jsorc_gitops.reconcile.status_synced import ReadAt, find_synced, judge_synced, judge_syncers
 from jsorc_gitops.reconcile.storage import finish_state
-from jsorc_gitops.reconcile.syncers import is_commit
 
 _WORST_FIRST = (Status.FAILED, Status.UNKNOWN, Status.PROGRESSING, Status.CURRENT)
 _WELL = frozenset({ServiceState.RUNNING, ServiceState.DISABLED})
@@ -73,9 +74,10 @@ class ServiceStatus:
 class TreeStatus:
     """A tree on the API server at `server`, at the time `now`.
 
-    `head` is the commit at HEAD, `applied` the one applied last ("" for none), `settled` the last one whose pass
-    ended with nothing refused or failed. `apart` is how many commits HEAD has that `applied` has not, and the
-    other way; None where this clone cannot tell. `errors` are what could not be looked at.
+    `head` is the commit at HEAD, `applied` the one applied last ("" for none, or several), `settled` the last one
+    whose pass ended with nothing refused or failed. `apart` is how many commits HEAD has that `applied` has not,
+    and the other way; None where this clone cannot tell. `syncers` is how far what syncs it is, where that is
+    not jsorc. `errors` are what could not be looked at.
     """
 
     tree: str
@@ -87,6 +89,8 @@ class TreeStatus:
     settled: str
     apart: tuple[int, int] | None
     lease: LeaseStatus
+    applier: Applier = "jsorc"
+    syncers: tuple[Health, ...] = ()
     services: tuple[ServiceStatus, ...] = ()
     warnings: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
@@ -101,13 +105,20 @@ class TreeStatus:
         """
         if self.errors:
             return 1
-        if any(each.is_failing for each in self.services):
+        failed = [each for each in self.syncers if each.status is Status.FAILED]
+        if failed or any(each.is_failing for each in self.services):
             return 4
         return 6 if any(each.differing for each in self.services if each.pause is None) else 0
 
 
 def read_status(
-    tree: Tree, revision: str, doors: Doors, *, count_apart: CountApart, services: Collection[str] = ()
+    tree: Tree,
+    revision: str,
+    doors: Doors,
+    *,
+    count_apart: CountApart,
+    read_at: ReadAt,
+    services: Collection[str] = (),
 ) -> TreeStatus:
     """How a tree at a commit is now, whether a pass is at work or not; of these services alone, if any are named.
 
@@ -122,9 +133,13 @@ def read_status(
     state, ledger, lease = _read_memory(run, now)
     run, state = _choose(run, state, services)
     observed = observe_tree(run.cluster, select_manifests(run.tree), state, tree=tree.name, part_of=run.part_of)
-    applied = state.revision if tree.settings.applier == "jsorc" else _find_synced(observed)
+    ours, syncers = tree.settings.applier == "jsorc", judge_syncers(run, observed)
+    applied = state.revision if ours else find_synced(observed)
     healths, unseen = _judge_health(run, observed)
-    objects = [*_judge_objects(run, state, observed, healths), *_judge_removals(run, state, observed)]
+    objects = (
+        _judge_objects(run, state, observed, healths) if ours else judge_synced(run, observed, healths, read_at)
+    )
+    objects += _judge_removals(run, state, observed)
     found = _judge_services(run, ledger, objects, now)
     return TreeStatus(
         tree=tree.name,
@@ -133,12 +148,14 @@ def read_status(
         now=now,
         head=revision,
         applied=applied,
-        settled=state.settled,
+        settled=state.settled if ours else applied,
         apart=_count_apart(applied, revision, count_apart),
         lease=lease,
+        applier=tree.settings.applier,
+        syncers=syncers,
         services=tuple(found),
         warnings=() if tree.settings.enabled else ("enabled is false in jsorc.yaml: a pass does nothing",),
-        errors=(*unseen, *_list_unread(observed)),
+        errors=(*unseen, *_list_unread(observed, syncers)),
         requests=run.cluster.requests,
         jaseci_requests=doors.jaseci.requests if doors.jaseci else 0,
     )
@@ -198,8 +215,6 @@ def _judge_object(
     ref, service = manifest.ref, manifest.service
     if why := observed.explain_unread(ref):
         return ObjectStatus(ref=ref, service=service, standing=Standing.UNREAD, reason=why)
-    if run.tree.settings.applier != "jsorc":
-        return judge_synced(manifest, observed.keepers.get(ref), health)
     step = plan_object(
         manifest,
         observed.live.get(ref),
@@ -270,19 +285,12 @@ def _ask_jaseci(run: Pass) -> dict[str, Answer]:
     return answers
 
 
-def _find_synced(observed: Observation) -> str:
-    """The commit that Flux or Argo CD has applied, where all of it is at one; else ""."""
-    revisions = {each.revision for each in observed.keepers.values()}
-    found = revisions.pop() if len(revisions) == 1 else ""
-    return found if is_commit(found) else ""
-
-
-def _list_unread(observed: Observation) -> list[str]:
-    places = sorted(observed.unread.items())
-    return [
+def _list_unread(observed: Observation, syncers: Collection[Health]) -> list[str]:
+    places = [
         f"{kind}{f' in {namespace}' if namespace else ''} could not be read: {why}"
-        for (_, kind, namespace), why in places
+        for (_, kind, namespace), why in sorted(observed.unread.items())
     ]
+    return places + [f"{each.ref} {each.message}" for each in syncers if each.status is Status.UNKNOWN]
 
 
 def _count_apart(applied: str, head: str, count: CountApart) -> tuple[int, int] | None:

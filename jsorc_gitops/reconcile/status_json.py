@@ -36,6 +36,11 @@ def make_document(status: TreeStatus) -> Mapping[str, Any]:
             "renewed": _spell(lease.renewed),
             "problem": lease.problem or None,
         },
+        "applier": status.applier,
+        "syncers": [
+            {"object": each.ref._asdict(), "status": each.status.value, "message": each.message}
+            for each in status.syncers
+        ],
         "services": [_make_service(each) for each in status.services],
         "warnings": list(status.warnings),
         "errors": list(status.errors),

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from jsorc_gitops.model.objects import Manifest, ObjectRef
+from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.plan import Action, Step
 from jsorc_gitops.reconcile.prepare import is_drift
 from jsorc_gitops.reconcile.status_fields import NOTHING, HeldFields, find_held
-from jsorc_gitops.reconcile.syncers import Syncer
 
 
 class Standing(StrEnum):
@@ -75,17 +74,6 @@ def judge_step(step: Step, health: Health | None) -> ObjectStatus:
     standing, reason = _judge(step)
     return ObjectStatus(
         ref=step.ref, service=step.service, standing=standing, reason=reason, health=health, held=held
-    )
-
-
-def judge_synced(manifest: Manifest, keeper: Syncer | None, health: Health | None) -> ObjectStatus:
-    """The status of an object that Flux or Argo CD is to apply: how it differs from git, they know."""
-    return ObjectStatus(
-        ref=manifest.ref,
-        service=manifest.service,
-        standing=Standing.APPLIED if keeper else Standing.NEW,
-        reason="" if keeper else "no Kustomization or Application keeps it",
-        health=health,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from jsorc_gitops.model.jaseci import ServiceState
-from jsorc_gitops.reconcile.health import Status
+from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.ledger import Outcome
 from jsorc_gitops.reconcile.ownership import Verdict
 from jsorc_gitops.reconcile.report import Tone
@@ -15,6 +15,7 @@ from jsorc_gitops.reconcile.status import ServiceStatus, TreeStatus
 from jsorc_gitops.reconcile.status_fields import HeldField
 from jsorc_gitops.reconcile.status_lease import Holding, LeaseStatus
 from jsorc_gitops.reconcile.status_objects import ObjectStatus, Standing
+from jsorc_gitops.reconcile.syncers import NAMES
 
 _NAMED = 5  # fields of an object that are named; of more, the rest is counted
 
@@ -87,7 +88,8 @@ class _Node:
 def format_status(status: TreeStatus, *, verbose: bool, guides: Guides) -> list[TreeLine]:
     """The status as lines; `verbose` names the objects, too, that there is nothing to tell of."""
     lines = [TreeLine("", _format_head(status), Tone.HEADING)]
-    nodes = [_make_service(each, status.now, verbose=verbose) for each in status.services if _is_told(each)]
+    nodes = [_make_syncer(each) for each in status.syncers if verbose or each.status is not Status.CURRENT]
+    nodes += [_make_service(each, status.now, verbose=verbose) for each in status.services if _is_told(each)]
     lines += _lay_out(nodes, "", guides)
     lines += [TreeLine("", f"warning: {each}", Tone.WARNING) for each in status.warnings]
     lines += [TreeLine("", f"error: {each}", Tone.BAD) for each in status.errors]
@@ -127,6 +129,8 @@ def _summarize(status: TreeStatus) -> str:
 
 def _format_applied(status: TreeStatus) -> str:
     applied = status.applied[:12]
+    if not applied and status.applier != "jsorc":
+        return "applied at no single commit" if status.syncers else f"not applied by {NAMES[status.applier]} yet"
     if not applied:
         return "never applied"
     unsettled = "" if status.settled == status.applied else ", not all of it settled"
@@ -151,6 +155,11 @@ def _format_lease(lease: LeaseStatus, now: datetime) -> str:
         case Holding.STALE:
             return f"stale: held by {lease.holder}, last {renewed}"
     return f"unknown: {lease.problem}"
+
+
+def _make_syncer(health: Health) -> _Node:
+    tone = _HEALTH_TONES.get(health.status, Tone.PLAIN)
+    return _Node(text=f"{health.ref}: {health.status}, {health.message}", tone=tone)
 
 
 def _make_service(service: ServiceStatus, now: datetime, *, verbose: bool) -> _Node:

@@ -89,8 +89,12 @@ def check_resets(site: Site, synced: Synced) -> None:
     assert site.read_objects() == before
 
     site.say("7.4")
+    ahead = site.jsorc("status").output
+    assert f"Deployment/{site.namespace}/cache: current, 1 pod ready; git says something else" in ahead
+    assert "is applied, this is" in ahead.splitlines()[1]
     synced.publish()
     synced.await_applied()
+    assert "not as in git" not in site.jsorc("status").output
     done = site.follow("--wait", "--verbose")
     assert f"Deployment/{site.namespace}/cache was rolled out" in done.output
     assert site.take_resets() == ["redis", "task"]

@@ -21,8 +21,6 @@ from jsorc_gitops.reconcile.ports import NoHistory, Options
 from jsorc_gitops.reconcile.records import read_cluster_tree
 from jsorc_gitops.reconcile.report import Report
 from jsorc_gitops.reconcile.resets import Verdict
-from jsorc_gitops.reconcile.status import read_status
-from jsorc_gitops.reconcile.status_objects import Standing
 from jsorc_gitops.reconcile.syncers import FLUX
 from tests.reconcile.builders import HOME, Body, make_ref, make_tree
 from tests.reconcile.trees import REDIS, TASK
@@ -623,19 +621,6 @@ def test_a_dry_run_says_that_nothing_is_applied(fleet: Fleet) -> None:
 
     assert report.warnings == ("applier is flux: a pass applies and prunes nothing",)
     assert (report.exit_code, report.objects, fleet.writes) == (0, (), [])
-
-
-def test_status_beside_flux(fleet: Fleet) -> None:
-    """What Flux keeps is as it should be, at the commit that Flux says; what it does not keep is told."""
-    fleet.sync(revision=B)
-    lost = make_ref("ConfigMap", "redis")
-    fleet.cluster.put(deepcopy(dict(TREE.manifests[lost].body)))
-    status = read_status(TREE, A, fleet.doors(), count_apart=lambda *_: (0, 1))
-
-    told = {each.ref: (each.standing, each.reason) for of in status.services for each in of.objects}
-    assert told.pop(lost) == (Standing.NEW, "no Kustomization or Application keeps it")
-    assert {*told.values()} == {(Standing.APPLIED, "")}
-    assert (status.applied, status.apart) == (B, (0, 1))
 
 
 def test_no_home_yet(fleet: Fleet) -> None:

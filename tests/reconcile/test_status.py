@@ -69,7 +69,9 @@ def read(
     """The status, which is as docs/json.md says, and took nothing but reading."""
     world.log.clear()
     doors = world.doors(jaseci=jaseci)
-    status = read_status(tree, revision, doors, count_apart=lambda *_: apart, services=services)
+    status = read_status(
+        tree, revision, doors, count_apart=lambda *_: apart, read_at=lambda _: None, services=services
+    )
     assert {line.split()[0] for line in world.log} <= {"get", "list", "events", "log", "state"}
     check_status(json.loads(json.dumps(make_document(status))))
     return status
