@@ -4,6 +4,7 @@ Nothing is reset before what syncs the tree is done with a revision: half of it 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from jsorc_gitops.errors import JsorcError
@@ -85,12 +86,16 @@ def _await_synced(run: Pass, view: _View, *, is_found: bool) -> tuple[Pass, _Vie
         return run, view
     clock = run.doors.clock
     give_up = clock.monotonic() + run.options.wait
-    while (late := _find_late(run, view.now)) and clock.monotonic() < give_up:
-        with run.doors.waiting(late):
+    named = ""
+    with ExitStack() as told:
+        while (late := _find_late(run, view.now)) and clock.monotonic() < give_up:
+            if named != (named := late):
+                told.close()
+                told.enter_context(run.doors.waiting(named))
             clock.sleep(TICK)
-        run.doors.lease.check()
-        sight = look_at_records(run.cluster, run.namespace)
-        view = _View(read=sight, now=sight, broken=view.broken)
+            run.doors.lease.check()
+            sight = look_at_records(run.cluster, run.namespace)
+            view = _View(read=sight, now=sight, broken=view.broken)
     if is_found:
         again = parse_sight(run.cluster, view.now, run.namespace, run.tree.name)
         # By them the doors were opened.

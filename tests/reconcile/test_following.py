@@ -453,13 +453,15 @@ def test_two_trees_claim_one_service(
 
 @FOLLOW
 def test_waiting_for_flux(fleet: Fleet, *, from_cluster: bool) -> None:
-    """--wait stays until Flux is done, then for what it has applied; it says what it waits for."""
+    """--wait stays until Flux is done, then for what it has applied; it says once what it waits for."""
     fleet.sync(observedGeneration=0)
     fleet.clock.happen(20, lambda: fleet.keep(TREE, A))
     report = go(fleet, from_cluster=from_cluster, options=Options(wait=60))
 
     assert (report.exit_code, resets(fleet)) == (0, ["reset redis", "reset task"])
     assert fleet.waits[0] == "Kustomization flux-system/app to be done"
+    # As one wait: else nobody hears of it whom only long waits are told to.
+    assert fleet.waits.count(fleet.waits[0]) == 1
 
 
 @FOLLOW
