@@ -213,12 +213,14 @@ def _format_objects(report: Report, *, quiet: bool) -> Iterator[Line]:
     ordered = sorted(report.objects, key=lambda each: each.action)
     for action, group in groupby(ordered, key=lambda each: each.action):
         results = list(group)
+        # Beforehand nobody knows which; the pass itself tells what has changed.
+        gone = "removed, or back to its default" if report.dry_run and action is Action.ADOPT else "removed"
         if action is Action.UNCHANGED and not quiet:
             yield Line(f"{_count(len(results))} unchanged")
         for each in results:
             if action is not Action.UNCHANGED or each.error or each.note:
                 yield _format_object(each, dry_run=report.dry_run)
-            yield from (Line(f"  {_format_change(change)}") for change in each.changes)
+            yield from (Line(f"  {_format_change(change, gone)}") for change in each.changes)
             if each.note:
                 yield Line(f"  {each.note}")
 
@@ -232,14 +234,14 @@ def _format_object(result: ObjectResult, *, dry_run: bool) -> Line:
     return Line(f"{result.ref} {would}{done}{reason}", _TONES[result.action])
 
 
-def _format_change(change: FieldChange) -> str:
+def _format_change(change: FieldChange, gone: str) -> str:
     by = f" (set by {change.by})" if change.by else ""
     if "\n" in f"{change.before}{change.after}":
         return f"{change.path} changed{by}"
     if change.before is None:
         return f"{change.path}: set to {_format_value(change.after)}"
     if change.after is None:
-        return f"{change.path}: {_format_value(change.before)} removed{by}"
+        return f"{change.path}: {_format_value(change.before)} {gone}{by}"
     return f"{change.path}: {_format_value(change.before)} → {_format_value(change.after)}{by}"
 
 

@@ -300,3 +300,12 @@ def test_of_a_verdict_that_changed_the_last_one_counts() -> None:
     """What was told part by part has both."""
     parts = [make_report(healths=(health(each),)) for each in (Status.PROGRESSING, Status.CURRENT)]
     assert join_reports(parts).healths == (health(Status.CURRENT),)
+
+
+@pytest.mark.parametrize(("dry_run", "gone"), [(True, "removed, or back to its default"), (False, "removed")])
+def test_what_goes_with_an_adoption(*, dry_run: bool, gone: str) -> None:
+    """A dry run does not know what has a default, the pass has seen what became of it."""
+    changes = (FieldChange(path=".spec.strategy", before="Recreate", after=None, by="helm"),)
+    adopted = make_report(dry_run=dry_run, objects=(result(Action.ADOPT, changes=changes),))
+
+    assert f"    .spec.strategy: Recreate {gone} (set by helm)" in tell(adopted, quiet=True)
