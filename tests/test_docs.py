@@ -82,7 +82,9 @@ def test_handover_commands() -> None:
         (FLUX, "Kustomization", "flux-system"),
         (ARGO, "Application", "argocd"),
     ):
-        syncer = Syncer(ref=ObjectRef(group=group, kind=kind, namespace=namespace, name="jsorc.shop.default"), body={})
+        syncer = Syncer(
+            ref=ObjectRef(group=group, kind=kind, namespace=namespace, name="jsorc.shop.default"), body={}
+        )
         command = syncer.explain_work().partition(": ")[2]
         assert f"$ {command}\n" in TEXT["docs/handover.md"]
 
