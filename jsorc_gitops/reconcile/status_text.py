@@ -130,7 +130,9 @@ def _summarize(status: TreeStatus) -> str:
 def _format_applied(status: TreeStatus) -> str:
     applied = status.applied[:12]
     if not applied and status.applier != "jsorc":
-        return "applied at no single commit" if status.syncers else f"not applied by {NAMES[status.applier]} yet"
+        return (
+            "not all applied at one commit" if status.syncers else f"not applied by {NAMES[status.applier]} yet"
+        )
     if not applied:
         return "never applied"
     unsettled = "" if status.settled == status.applied else ", not all of it settled"

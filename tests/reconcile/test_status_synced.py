@@ -12,6 +12,7 @@ from jsorc_gitops.reconcile.status import TreeStatus, read_status
 from jsorc_gitops.reconcile.status_json import make_document
 from jsorc_gitops.reconcile.status_objects import Standing
 from jsorc_gitops.reconcile.status_text import LINES, format_status
+from jsorc_gitops.reconcile.syncers import ARGO
 from tests.reconcile.builders import HOME, make_body, make_config_map, make_manifest, make_ref
 from tests.reconcile.schema import check_status
 from tests.reconcile.test_following import FAILED, PLAIN, TREE, A, B, Fleet
@@ -107,3 +108,28 @@ def test_a_namespace_that_flux_keeps(fleet: Fleet) -> None:
     fleet.sync(tree)
 
     assert stand(look(fleet, tree=tree))[make_manifest(home).ref] == (Standing.APPLIED, "")
+
+
+def test_what_argocd_calls_out_of_sync(fleet: Fleet) -> None:
+    """Its revision is what it has compared: an object that could not be applied is not as in git."""
+    late = make_ref("ConfigMap", "redis")
+    resources = [{**ref._asdict(), "status": "OutOfSync" if ref == late else "Synced"} for ref in TREE.manifests]
+    for ref, each in TREE.manifests.items():
+        body = deepcopy(dict(each.body))
+        body["metadata"]["annotations"] = {
+            "argocd.argoproj.io/tracking-id": f"app:{ref.group}/{ref.kind}:{ref.namespace}/{ref.name}"
+        }
+        fleet.cluster.put(body, "argocd-controller")
+    fleet.cluster.served.add((f"{ARGO}/v1alpha1", "Application"))
+    sync = {"status": "OutOfSync", "revision": A}
+    status = {"sync": sync, "resources": resources}
+    app = make_body(
+        "Application", "app", namespace="argocd", apiVersion=f"{ARGO}/v1alpha1", spec={}, status=status
+    )
+    fleet.cluster.put(app)
+    found = look(fleet, tree=replace(TREE, settings=replace(TREE.settings, applier="argocd")))
+
+    told = stand(found)
+    assert told.pop(late) == (Standing.OUTDATED, f"OutOfSync with {A[:12]}")
+    assert {*told.values()} == {(Standing.APPLIED, "")}
+    assert f"default at {A[:12]}, not all applied at one commit;" in show(found)[0]
