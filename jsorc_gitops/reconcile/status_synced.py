@@ -28,7 +28,7 @@ def judge_syncers(run: Pass, observed: Observation) -> tuple[Health, ...]:
 def find_synced(observed: Observation) -> str:
     """The commit that Flux or Argo CD has applied, where all of it is at one; else ""."""
     # Argo CD's revision is what it has compared, whether or not all of that could be applied.
-    revisions = {"" if each.is_late(ref) else each.revision for ref, each in observed.keepers.items()}
+    revisions = {"" if each.late else each.revision for each in observed.keepers.values()}
     found = revisions.pop() if len(revisions) == 1 else ""
     return found if is_commit(found) else ""
 
@@ -60,7 +60,7 @@ def _compare(manifest: Manifest, keeper: Syncer | None, read_at: ReadAt) -> tupl
     applied = f"{keeper.revision[:12]} is applied"
     if not trees:
         return Standing.UNREAD, f"{applied}, which this clone does not know"
-    late = f"OutOfSync with {keeper.revision[:12]}" if keeper.is_late(manifest.ref) else ""
+    late = f"OutOfSync with {keeper.revision[:12]}" if manifest.ref in keeper.late else ""
     if late or trees[0].manifests.get(manifest.ref) != manifest:
         return Standing.OUTDATED, late or applied
     return Standing.APPLIED, ""

@@ -64,11 +64,12 @@ class Syncer:
         resources = _list_resources(self.body)
         return any(_find_identity(each) == ref and not each.get("requiresPruning") for each in resources)
 
-    def is_late(self, ref: ObjectRef) -> bool:
-        """Whether Argo CD says that the object is not as its revision has it; of Flux that is not known."""
+    @property
+    def late(self) -> frozenset[ObjectRef]:
+        """What Argo CD says is not as its revision has it; of Flux that is not known."""
         if isinstance(self.body, ClusterError) or self.ref.group == FLUX:
-            return False
-        return any(_find_identity(each) == ref for each in _list_late(self.body))
+            return frozenset()
+        return frozenset(map(_find_identity, _list_late(self.body)))
 
     @property
     def attempted(self) -> str:

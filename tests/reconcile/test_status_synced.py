@@ -127,9 +127,14 @@ def test_what_argocd_calls_out_of_sync(fleet: Fleet) -> None:
         "Application", "app", namespace="argocd", apiVersion=f"{ARGO}/v1alpha1", spec={}, status=status
     )
     fleet.cluster.put(app)
-    found = look(fleet, tree=replace(TREE, settings=replace(TREE.settings, applier="argocd")))
+    tree = replace(TREE, settings=replace(TREE.settings, applier="argocd"))
+    found = look(fleet, tree=tree)
 
     told = stand(found)
     assert told.pop(late) == (Standing.OUTDATED, f"OutOfSync with {A[:12]}")
     assert {*told.values()} == {(Standing.APPLIED, "")}
     assert f"default at {A[:12]}, not all applied at one commit;" in show(found)[0]
+
+    # One that it could not even make.
+    del fleet.cluster.objects[late]
+    assert f"default at {A[:12]}, not all applied at one commit;" in show(look(fleet, tree=tree))[0]
