@@ -236,7 +236,8 @@ def _decide(
     managers = ", ".join(sorted({each.owner.manager for each in find_owners(live).values()}))
     whose = f"it is part of {holder}" if taken else f"its fields are set by {managers or 'nobody'}"
     # A service may not take what another tree has; whoever starts a pass may.
-    remedy = "--adopt" if taken else "--adopt, or `adopt: allow` in its service.yaml,"
+    by_policy = manifest.service and not taken
+    remedy = "--adopt, or `adopt: allow` in its service.yaml," if by_policy else "--adopt"
     return Action.REFUSE, f"exists and is not ours ({whose}); {remedy} takes it over"
 
 

@@ -142,6 +142,16 @@ def test_what_is_not_ours_is_refused_and_its_holder_named(live: Body, holder: st
     assert f"({holder})" in step.reason
 
 
+@pytest.mark.parametrize(("service", "told"), [("redis", True), ("", False)])
+def test_where_adoption_can_be_allowed_is_told(*, service: str, told: bool) -> None:
+    """What belongs to the tree alone has no service.yaml."""
+    body = make_config_map("settings", service=service)
+    step = plan(make_live(body), None, manifest=make_manifest(body))
+    assert step.action is Action.REFUSE
+    assert ("service.yaml" in step.reason) is told
+    assert step.reason.endswith(" takes it over")
+
+
 def test_what_another_set_took_over_is_its_own() -> None:
     """Two trees that both had an object, one of them by --adopt, would else take it in turns for ever."""
     live = make_live(BODY, own_entry(FIELDS), labels={PART_OF_LABEL: "applyset-of-another-v1"})
