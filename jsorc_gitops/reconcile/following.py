@@ -42,10 +42,11 @@ def follow_tree(run: Pass, found: FoundTree | None) -> Report:
     """
     if run.options.dry_run:
         return _tell(run, warnings=[f"applier is {run.tree.settings.applier}: a pass applies and prunes nothing"])
-    with hold_lease(run):
+    give_up = run.doors.clock.monotonic() + (run.options.wait or 0.0)
+    with hold_lease(run, patience=run.options.wait or 0.0):
         state, ledger = read_memory(run)
         view = _look(run, found)
-        run, view = _await_synced(run, view, is_found=found is not None)
+        run, view = _await_synced(run, view, give_up, is_found=found is not None)
         run = leave_out_paused(run, ledger)
         told = _tell_syncers(run, view, state)
         manifests = [each for each in select_manifests(run.tree) if may_be_judged(each.ref)]
@@ -80,12 +81,11 @@ def _look(run: Pass, found: FoundTree | None) -> _View:
     return _View(read=sight, now=sight, broken=claimed)
 
 
-def _await_synced(run: Pass, view: _View, *, is_found: bool) -> tuple[Pass, _View]:
+def _await_synced(run: Pass, view: _View, give_up: float, *, is_found: bool) -> tuple[Pass, _View]:
     """With --wait, stay until what syncs the tree is done; the pass that is left, over the tree as it is then."""
     if run.options.wait is None:
         return run, view
     clock = run.doors.clock
-    give_up = clock.monotonic() + run.options.wait
     named = ""
     with ExitStack() as told:
         while (late := _find_late(run, view.now)) and clock.monotonic() < give_up:

@@ -633,6 +633,29 @@ def test_no_home_yet(fleet: Fleet) -> None:
         fleet.run(TREE, A)
 
 
+def test_waiting_for_the_home_namespace(fleet: Fleet) -> None:
+    """--wait counts from the begin on, and stays until Flux has brought the namespace, too."""
+    home = ObjectRef(group="", kind="Namespace", namespace="", name=HOME)
+    made = fleet.cluster.objects.pop(home)
+
+    def begin() -> None:
+        fleet.cluster.objects[home] = made
+        fleet.sync(observedGeneration=0)
+
+    fleet.clock.happen(20, begin)
+    fleet.clock.happen(40, lambda: fleet.keep(TREE, A))
+    report = fleet.run(TREE, A, Options(wait=60))
+
+    assert (report.exit_code, resets(fleet)) == (0, ["reset redis", "reset task"])
+    assert fleet.waits[:2] == [f"namespace {HOME} to be made", "Kustomization flux-system/app to be done"]
+
+    del fleet.cluster.objects[home]
+    before = fleet.clock.monotonic()
+    with pytest.raises(JsorcError, match="nothing was applied to namespace home yet"):
+        fleet.run(TREE, A, Options(wait=60))
+    assert fleet.clock.monotonic() == before + 60
+
+
 def test_what_jsorc_has_applied_before(fleet: Fleet) -> None:
     """Objects that are still ours under another applier are told, with what hands them over."""
     fleet.run(PLAIN, A)
