@@ -16,6 +16,7 @@ from jsorc_gitops.reconcile.guards import (
     check_syncers,
     find_consents,
     find_former_homes,
+    find_resting,
     is_foreign_namespace,
 )
 from jsorc_gitops.reconcile.inventory import Entry, State
@@ -103,7 +104,7 @@ def _plan(run: Pass) -> _Plan:
     asleep = find_left_alone(run, state)
     asked = replace(state, entries={ref: each for ref, each in state.entries.items() if ref not in asleep})
     observed = observe_tree(run.cluster, manifests, asked, tree=run.tree.name, part_of=run.part_of)
-    syncers = check_syncers(observed) if run.options.takeover else ()
+    syncers = check_syncers(observed) if run.options.takeover else find_resting(observed)
     steps = _plan_objects(run, manifests, state, observed)
     audits = is_due(state.audited, every=run.options.audit_every, now=run.doors.clock.now())
     return _Plan(

@@ -1,5 +1,7 @@
 """Asked before a pass writes anything: whether it may, what git consents to, what it would leave behind."""
 
+from collections import Counter
+
 from jsorc_gitops.errors import ClusterError, FormatError, RefusedError
 from jsorc_gitops.model.layout import compute_folder, settings_name
 from jsorc_gitops.model.objects import Manifest, ObjectRef
@@ -74,6 +76,13 @@ def check_syncers(observed: Observation) -> tuple[str, ...]:
     if busy := [f"{each} {each.explain_work()}" for each in syncers if not each.is_at_rest]:
         raise RefusedError(f"nothing is taken over: {'; '.join(busy)}")
     return tuple(f"{each} is at rest; when all it kept is adopted, {each.explain_end()}" for each in syncers)
+
+
+def find_resting(observed: Observation) -> tuple[str, ...]:
+    """Who keeps objects though it is at rest: nobody applies them, until they are taken over."""
+    counts = Counter(each.ref for each in observed.keepers.values() if each.is_at_rest)
+    named = {each.ref: str(each) for each in observed.keepers.values()}
+    return tuple(f"{named[ref]} is at rest, with {number} objects: jsorc adopt" for ref, number in counts.items())
 
 
 def find_consents(run: Pass, state: State) -> frozenset[str]:

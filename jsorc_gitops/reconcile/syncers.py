@@ -89,9 +89,10 @@ class Syncer:
         """Whether it applies nothing until somebody says so: suspended, or without automated sync."""
         if isinstance(self.body, ClusterError):
             return False
+        spec = self.body.get("spec") or {}
         if self.ref.group == FLUX:
-            return bool(self.body["spec"].get("suspend"))
-        automated = (self.body["spec"].get("syncPolicy") or {}).get("automated")
+            return bool(spec.get("suspend"))
+        automated = (spec.get("syncPolicy") or {}).get("automated")
         return _is_skipped(self.body) or automated is None or automated.get("enabled") is False
 
     def explain_work(self) -> str:

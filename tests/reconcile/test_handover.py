@@ -315,6 +315,16 @@ def test_adopting_takes_all_back(flux: Handover) -> None:
     assert flux.writes == []
 
 
+def test_a_pass_tells_who_is_at_rest(flux: Handover) -> None:
+    """What it leaves to them nobody applies then; what takes it over is named, once."""
+    report = flux.run(OURS, "c3")
+    assert {each.action for each in report.objects} == {Action.YIELD}
+    number = len(OURS.manifests)
+    assert report.warnings == (f"Kustomization flux-system/app is at rest, with {number} objects: jsorc adopt",)
+    flux.keep(*OURS.manifests)
+    assert flux.run(OURS, "c3").warnings == ()
+
+
 def test_it_tells_what_to_delete_then(flux: Handover) -> None:
     """By its name, once."""
     (told,) = flux.adopt().warnings
