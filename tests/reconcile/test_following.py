@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import pytest
 
-from jsorc_gitops.errors import ClusterError
+from jsorc_gitops.errors import ClusterError, NothingAppliedError
 from jsorc_gitops.reconcile.ledger import ledger_name
 from jsorc_gitops.reconcile.ports import Options
 from jsorc_gitops.reconcile.resets import Verdict
@@ -197,6 +198,23 @@ def test_waiting_for_flux_to_begin(fleet: Fleet, *, from_cluster: bool) -> None:
 
     assert (report.exit_code, resets(fleet)) == (0, ["reset redis", "reset task"])
     assert fleet.waits[0] == f"{SETTINGS} to be synced"
+
+
+def test_waiting_for_a_namespace(fleet: Fleet) -> None:
+    """Where nothing was applied at all, that is waited for, within the same time; told once."""
+    ref = make_ref("Namespace", HOME, namespace="")
+    home = fleet.cluster.objects.pop(ref)
+    with pytest.raises(NothingAppliedError, match="nothing was applied to namespace home yet"):
+        fleet.run(TREE, A, Options(wait=10))
+
+    fleet.clock.happen(20, partial(fleet.cluster.objects.__setitem__, ref, home))
+    fleet.clock.happen(50, fleet.sync)
+    fleet.waits.clear()
+    report = fleet.run(TREE, A, Options(wait=60))
+
+    assert (report.exit_code, resets(fleet)) == (0, ["reset redis", "reset task"])
+    assert fleet.waits[:2] == ["the tree to be applied", f"{SETTINGS} to be synced"]
+    assert fleet.waits[2].startswith("Jaseci")
 
 
 def test_a_digest_is_no_commit(fleet: Fleet) -> None:
