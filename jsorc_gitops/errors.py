@@ -7,6 +7,7 @@ JsorcError 1
 ├── RepositoryError     git cannot give or take what is asked
 ├── ClusterError        the API server refused or did not answer
 ├── FormatError         state of a newer version, or state that cannot be read
+├── NothingAppliedError what applies the tree has not begun
 ├── RefusedError        a pass is refused before its first write
 └── LeaseHeldError 5    another reconciler is at work
 """
@@ -57,6 +58,10 @@ class ClusterError(JsorcError):
         self.status = status
         self.reason = reason
         self.causes = causes
+
+
+class NothingAppliedError(JsorcError):
+    """What applies the tree, Flux, Argo CD or a person, has not begun; with --wait it is waited for."""
 
 
 class RefusedError(JsorcError):

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from jsorc_gitops.cli.duration import is_duration, parse_duration
+from jsorc_gitops.cli.options import in_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,7 @@ def _check_interval(context: click.Context, parameter: click.Parameter, value: s
 @click.argument("tool", type=click.Choice(["flux", "argocd"]))
 @click.option("--repo", "url", required=True, metavar="URL", help="Where it clones the repository from.")
 @click.option("--branch", metavar="NAME", help="The branch it follows; by default the one checked out here.")
-@click.option("--env", "environment", default="", metavar="NAME", help="The environment, if there are several.")
+@in_environment
 @click.option("--per-service", is_flag=True, help="An object for each service, in the order of dependsOn.")
 @click.option("--name", help="What its objects are called; by default jsorc.NAMESPACE.TREE.")
 @click.option("--namespace", help="Where they lie; by default flux-system or argocd.")

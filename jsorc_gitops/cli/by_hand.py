@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from jsorc_gitops.cli.duration import is_duration, parse_duration
+from jsorc_gitops.cli.options import at_cluster, in_environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,14 +14,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from jsorc_gitops.reconcile.ports import Pass
-
-in_environment = click.option(
-    "--env", "environment", default="", metavar="NAME", help="The environment, if there are several."
-)
-by_kubeconfig = click.option(
-    "--kubeconfig", type=click.Path(dir_okay=False), help="The kubeconfig file, as in kubectl."
-)
-in_context = click.option("--context", help="The context in the kubeconfig, as in kubectl.")
 
 
 def _parse_until(
@@ -46,8 +39,7 @@ def _parse_until(
 @click.command()
 @click.argument("service")
 @in_environment
-@by_kubeconfig
-@in_context
+@at_cluster
 @click.pass_obj
 def reset(root: "Path", *, service: str, environment: str, kubeconfig: str | None, context: str | None) -> int:
     """Reset SERVICE now, once, though it runs; verified and written down as the resets of passes are."""
@@ -71,8 +63,7 @@ def reset(root: "Path", *, service: str, environment: str, kubeconfig: str | Non
     help="When it ends by itself: a duration (2h30m) or a time (2026-01-31T18:00:00Z).",
 )
 @in_environment
-@by_kubeconfig
-@in_context
+@at_cluster
 @click.pass_obj
 def pause(
     root: "Path",
@@ -98,8 +89,7 @@ def pause(
 @click.command()
 @click.argument("service")
 @in_environment
-@by_kubeconfig
-@in_context
+@at_cluster
 @click.pass_obj
 def resume(root: "Path", *, service: str, environment: str, kubeconfig: str | None, context: str | None) -> int:
     """End the pause of SERVICE; the next pass takes care of it again."""

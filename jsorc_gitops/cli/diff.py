@@ -5,19 +5,17 @@ from typing import TYPE_CHECKING
 import click
 
 from jsorc_gitops.cli.duration import HOUR
+from jsorc_gitops.cli.options import as_report, at_cluster, in_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @click.command()
-@click.option("--env", "environment", default="", metavar="NAME", help="The environment, if there are several.")
+@in_environment
 @click.option("--exit-code", is_flag=True, help="Exit 6 when a pass would change something.")
-@click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", help="A report, or a JSON event a line."
-)
-@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="The kubeconfig file, as in kubectl.")
-@click.option("--context", help="The context in the kubeconfig, as in kubectl.")
+@as_report
+@at_cluster
 @click.pass_obj
 def diff(
     root: "Path",

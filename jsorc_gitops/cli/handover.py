@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from jsorc_gitops.cli.by_hand import by_kubeconfig, in_context, in_environment
+from jsorc_gitops.cli.options import as_report, at_cluster, in_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,17 +15,13 @@ if TYPE_CHECKING:
     from jsorc_gitops.reconcile.report import Report
 
 _dry_run = click.option("--dry-run", is_flag=True, help="Print what would be done, and write nothing.")
-_output = click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", help="A report, or a JSON event a line."
-)
 
 
 @click.command()
 @in_environment
 @_dry_run
-@_output
-@by_kubeconfig
-@in_context
+@as_report
+@at_cluster
 @click.pass_obj
 def release(
     root: "Path", *, environment: str, dry_run: bool, output: str, kubeconfig: str | None, context: str | None
@@ -52,9 +48,8 @@ def release(
 @in_environment
 @_dry_run
 @click.option("--allow-rewind", is_flag=True, help="Although HEAD is no descendant of the commit applied.")
-@_output
-@by_kubeconfig
-@in_context
+@as_report
+@at_cluster
 @click.pass_obj
 def adopt(
     root: "Path",

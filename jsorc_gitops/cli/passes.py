@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ import click
 
 from jsorc_gitops import __version__
 from jsorc_gitops.cli import EXIT_BUG
-from jsorc_gitops.cli.doors import open_cluster, open_doors
+from jsorc_gitops.cli.doors import Clock, open_cluster, open_doors
 from jsorc_gitops.cli.modes import EXIT_DIFFERENCES
 from jsorc_gitops.cli.rendering import find_cache
 from jsorc_gitops.cli.telling import Teller, make_teller
@@ -151,13 +152,23 @@ def _read_and_reconcile(invocation: Invocation, teller: Teller) -> "tuple[Tree, 
 
 
 def _read_cluster(invocation: Invocation, teller: Teller) -> "tuple[Tree, Report]":
+    from jsorc_gitops.reconcile.holding import await_applied
     from jsorc_gitops.reconcile.ports import NoHistory
     from jsorc_gitops.reconcile.records import read_cluster_tree
 
     progress = Progress()
     with _open_cluster(invocation, progress) as cluster:
         cluster.read_discovery()
-        found = read_cluster_tree(cluster, invocation.namespace, invocation.environment)
+        begun, patience = time.monotonic(), invocation.options.wait
+        found = await_applied(
+            partial(read_cluster_tree, cluster, invocation.namespace, invocation.environment),
+            Clock(cluster),
+            progress.wait,
+            seconds=patience or 0.0,
+        )
+        if patience is not None:
+            left = max(0.0, patience - (time.monotonic() - begun))
+            invocation = replace(invocation, options=replace(invocation.options, wait=left))
         known = _tell_known(invocation, teller, found.tree, found.revision)
         report = _reconcile(
             invocation, teller, cluster, found.tree, NoHistory(), known=known, progress=progress, found=found

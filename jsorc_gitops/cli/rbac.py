@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jsorc_gitops.cli.options import at_cluster, in_environment
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -16,15 +18,14 @@ _NOTE = """\
 
 
 @click.command()
-@click.option("--env", "environment", default="", metavar="NAME", help="The environment, if there are several.")
+@in_environment
 @click.option(
     "--service-account",
     default="jsorc",
     metavar="[NAMESPACE/]NAME",
     help="Who is given them; without a namespace, in the tree's own.",
 )
-@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="The kubeconfig file, as in kubectl.")
-@click.option("--context", help="The context in the kubeconfig, as in kubectl.")
+@at_cluster
 @click.pass_obj
 def rbac(
     root: "Path", *, environment: str, service_account: str, kubeconfig: str | None, context: str | None

@@ -6,6 +6,7 @@ import click
 from click.core import ParameterSource
 
 from jsorc_gitops.cli.duration import parse_duration
+from jsorc_gitops.cli.options import as_report, at_cluster, in_environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     metavar="DURATION",
     help="How long --wait stays; then the exit code is 4.",
 )
-@click.option("--env", "environment", default="", metavar="NAME", help="The environment, if there are several.")
+@in_environment
 @click.option(
     "--from-cluster",
     is_flag=True,
@@ -54,17 +55,14 @@ if TYPE_CHECKING:
     metavar="DURATION",
     help="Dry-run all objects, also those that look unchanged, when that was last done so long ago; 0 never.",
 )
-@click.option(
-    "--output", type=click.Choice(["text", "json"]), default="text", help="A report, or a JSON event a line."
-)
+@as_report
 @click.option(
     "--metrics",
     type=click.Path(dir_okay=False),
     metavar="FILE",
     help="Write metrics of each pass there, for Prometheus' node exporter.",
 )
-@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="The kubeconfig file, as in kubectl.")
-@click.option("--context", help="The context in the kubeconfig, as in kubectl.")
+@at_cluster
 @click.pass_obj
 def reconcile(
     root: "Path",

@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from jsorc_gitops.cli.options import at_cluster, in_environment
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @click.command()
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
-@click.option("--env", "environment", default="", metavar="NAME", help="The environment, if there are several.")
+@in_environment
 @click.option(
     "-v", "--verbose", is_flag=True, help="Name every object, also where there is nothing to tell of it."
 )
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
     help="Exit 4 when something does not work, 6 when a pass would change something.",
 )
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", help="A tree, or a JSON document.")
-@click.option("--kubeconfig", type=click.Path(dir_okay=False), help="The kubeconfig file, as in kubectl.")
-@click.option("--context", help="The context in the kubeconfig, as in kubectl.")
+@at_cluster
 @click.pass_obj
 def status(
     root: "Path",

@@ -67,11 +67,11 @@ def compute_path(manifest: Manifest, *, tree: str) -> str:
     ref = manifest.ref
     if ref.kind == "Namespace" and not ref.group:
         return "namespaces.yaml"
-    if not manifest.service:
+    if not (service := manifest.service):
         return "settings.yaml"
-    if (ref.group, ref.kind, ref.name) == ("", "ConfigMap", record_name(tree, manifest.service)):
-        return f"{manifest.service}/record.yaml"
-    return f"{manifest.service}/{compute_file_name(ref)}"
+    if ref.kind == "ConfigMap" and not ref.group and ref.name == record_name(tree, service):
+        return f"{service}/record.yaml"
+    return f"{service}/{compute_file_name(ref)}"
 
 
 def compute_file_name(ref: ObjectRef) -> str:

@@ -4,7 +4,6 @@ Nothing is reset before what syncs the tree is done with a revision: half of it 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 from jsorc_gitops.errors import JsorcError
@@ -12,7 +11,7 @@ from jsorc_gitops.model.kinds import may_be_judged
 from jsorc_gitops.model.layout import FOLDER, compute_folder, record_name, settings_name
 from jsorc_gitops.model.objects import ObjectRef
 from jsorc_gitops.reconcile.health import Health, Status
-from jsorc_gitops.reconcile.holding import hold_lease
+from jsorc_gitops.reconcile.holding import TICK, hold_lease
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.memory import read_memory
 from jsorc_gitops.reconcile.observe import observe_tree, select_manifests
@@ -22,8 +21,6 @@ from jsorc_gitops.reconcile.records import FoundTree, Sight, find_claimed, look_
 from jsorc_gitops.reconcile.report import Report, join_reports
 from jsorc_gitops.reconcile.syncers import KINDS, Syncer, is_commit, judge_syncer
 from jsorc_gitops.reconcile.verdicts import judge_and_reset
-
-TICK = 1.0  # seconds after which it is asked again whether what syncs is done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,10 +40,11 @@ def follow_tree(run: Pass, found: FoundTree | None) -> Report:
     if run.options.dry_run:
         return _tell(run, warnings=[f"applier is {run.tree.settings.applier}: a pass applies and prunes nothing"])
     give_up = run.doors.clock.monotonic() + (run.options.wait or 0.0)
-    with hold_lease(run, patience=run.options.wait or 0.0):
+    with hold_lease(run):
         state, ledger = read_memory(run)
         view = _look(run, found)
-        run, view = _await_synced(run, view, give_up, is_found=found is not None)
+        if run.options.wait is not None:
+            run, view = _await_synced(run, view, give_up, is_found=found is not None)
         run = leave_out_paused(run, ledger)
         told = _tell_syncers(run, view, state)
         manifests = [each for each in select_manifests(run.tree) if may_be_judged(each.ref)]
@@ -82,20 +80,15 @@ def _look(run: Pass, found: FoundTree | None) -> _View:
 
 
 def _await_synced(run: Pass, view: _View, give_up: float, *, is_found: bool) -> tuple[Pass, _View]:
-    """With --wait, stay until what syncs the tree is done; the pass that is left, over the tree as it is then."""
-    if run.options.wait is None:
-        return run, view
-    clock = run.doors.clock
-    named = ""
-    with ExitStack() as told:
-        while (late := _find_late(run, view.now)) and clock.monotonic() < give_up:
-            if named != (named := late):
-                told.close()
-                told.enter_context(run.doors.waiting(named))
-            clock.sleep(TICK)
-            run.doors.lease.check()
-            sight = look_at_records(run.cluster, run.namespace)
-            view = _View(read=sight, now=sight, broken=view.broken)
+    """Stay until what syncs the tree is done; the pass that is left, over the tree as it is then."""
+    clock, sight = run.doors.clock, view.now
+    while (late := _find_late(run, sight)) and clock.monotonic() < give_up:
+        with run.doors.waiting(late):
+            while _find_late(run, sight) == late and clock.monotonic() < give_up:
+                clock.sleep(TICK)
+                run.doors.lease.check()
+                sight = look_at_records(run.cluster, run.namespace)
+    view = replace(view, read=sight, now=sight)
     if is_found:
         again = parse_sight(run.cluster, view.now, run.namespace, run.tree.name)
         # By them the doors were opened.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from jsorc_gitops.errors import ClusterError, FormatError, JsorcError, TreeError
+from jsorc_gitops.errors import ClusterError, FormatError, JsorcError, NothingAppliedError, TreeError
 from jsorc_gitops.model.layout import RECORD_PREFIX, SETTINGS_PREFIX, record_name, settings_name
 from jsorc_gitops.model.objects import SERVICE_LABEL, TREE_LABEL, Body, Manifest, ObjectRef, parse_manifest
 from jsorc_gitops.model.services import ServiceRecord
@@ -74,8 +74,8 @@ def look_at_records(cluster: Cluster, namespace: str) -> Sight:
 def read_cluster_tree(cluster: Cluster, namespace: str, environment: str) -> FoundTree:
     """The tree that the records in a namespace tell of; `environment` may be "" where there is only one.
 
-    Raises ClusterError, JsorcError where there is none or several, FormatError, TreeError or SettingsError where
-    its settings cannot be used.
+    Raises ClusterError, NothingAppliedError where there is none, JsorcError where there are several, FormatError,
+    TreeError or SettingsError where its settings cannot be used.
     """
     return parse_sight(cluster, look_at_records(cluster, namespace), namespace, environment)
 
@@ -106,11 +106,13 @@ def _choose(sight: Sight, namespace: str, environment: str) -> str:
     if len(there) == 1 and not environment:
         return there[0]
     if not there:
-        raise JsorcError(
+        raise NothingAppliedError(
             f"no tree has its settings in namespace {namespace}; nothing has applied rendered/ there"
         )
-    problem = f"no tree {environment!r}" if environment else "several trees"
-    raise JsorcError(f"{problem} in namespace {namespace} (there: {', '.join(there)}); name one with --env")
+    listed = f"in namespace {namespace} (there: {', '.join(there)}); name one with --env"
+    if environment:
+        raise NothingAppliedError(f"no tree {environment!r} {listed}")
+    raise JsorcError(f"several trees {listed}")
 
 
 def _parse_settings(sight: Sight, tree: str, namespace: str) -> Settings:

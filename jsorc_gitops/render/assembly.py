@@ -168,8 +168,7 @@ def _fill_templates(
         return tools.templates.fill(services[name], context)
 
     names = list(services)
-    # Two of five, since a fork has to be made first, and to hand over what it found.
-    ours = len(names) * 3 // 5
+    ours = len(names) // 2
     with tools.fork(lambda: fill(names[ours:])) as get_rest:
         first = fill(names[:ours])
         rest = get_rest()

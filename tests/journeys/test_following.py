@@ -91,8 +91,22 @@ def test_usage(tmp_path: Path, controlplane: ControlPlane, options: list[str], m
     assert message in done.output
 
 
+def test_waits_for_the_first_records(site: Site) -> None:
+    """With --wait a pass that comes before anything was applied goes on once it is; a log hears of it."""
+    process = site.outside.start_jsorc(
+        *("reconcile", "--from-cluster", "--namespace", site.namespace, "--wait", "--timeout", "60s")
+    )
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    apply(site)
+    output, _ = process.communicate()
+
+    assert first == "waiting for the tree to be applied\n"
+    assert (process.returncode, site.take_resets()) == (0, ["redis"]), output
+
+
 def test_nothing_there(tmp_path: Path, controlplane: ControlPlane, namespace: str) -> None:
-    """A namespace without records, or one that does not exist: one line, exit 1."""
+    """A namespace without records, or one that does not exist: one line, exit 1, after --wait as well."""
     scratch = Scratch(tmp_path, controlplane=controlplane)
     for place in (namespace, f"{namespace}-none"):
         done = scratch.jsorc("reconcile", "--from-cluster", "--namespace", place)
@@ -101,3 +115,5 @@ def test_nothing_there(tmp_path: Path, controlplane: ControlPlane, namespace: st
         assert (
             f"no tree has its settings in namespace {place}; nothing has applied rendered/ there" in done.output
         )
+    late = scratch.jsorc(*("reconcile", "--from-cluster", "--namespace", namespace, "--wait", "--timeout", "1s"))
+    assert (late.code, late.output.count("\n")) == (1, 1)

@@ -14,8 +14,8 @@ from jsorc_gitops.reconcile.status_objects import Standing
 from jsorc_gitops.reconcile.status_text import LINES, format_status
 from jsorc_gitops.reconcile.syncers import ARGO
 from tests.reconcile.builders import HOME, make_body, make_config_map, make_manifest, make_ref
+from tests.reconcile.fleet import FAILED, PLAIN, TREE, A, B, Fleet
 from tests.reconcile.schema import check_status
-from tests.reconcile.test_following import FAILED, PLAIN, TREE, A, B, Fleet
 
 
 @pytest.fixture
