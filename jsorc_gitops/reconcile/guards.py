@@ -65,15 +65,24 @@ def check_repository(run: Pass, state: State) -> tuple[str, ...]:
     return (warning,)
 
 
-def check_syncers(observed: Observation) -> tuple[str, ...]:
-    """Refuse to take over what Flux or Argo CD go on applying; of what is at rest, how to end it afterwards.
+def check_syncers(run: Pass, observed: Observation) -> tuple[str, ...]:
+    """Refuse to take over a tree that Flux or Argo CD still apply; of who is at rest, how to end it afterwards.
 
-    Raises RefusedError.
+    Who is at work and has not applied the tree's records is somebody else, whose trees have some of its objects,
+    too: these stay theirs. Raises RefusedError.
     """
-    syncers = {each.ref: each for each in observed.keepers.values()}.values()
-    if busy := [f"{each} {each.explain_work()}" for each in syncers if not each.is_at_rest]:
+    own = observed.list_syncers(run.tree)
+    if busy := [f"{each} {each.explain_work()}" for each in own if not each.is_at_rest]:
         raise RefusedError(f"nothing is taken over: {'; '.join(busy)}")
-    return tuple(f"{each} is at rest; when all it kept is adopted, {each.explain_end()}" for each in syncers)
+    # A Namespace that the tree merely needs may be anybody's.
+    syncers = {each.ref: each for ref, each in observed.keepers.items() if ref.kind != "Namespace"}.values()
+    return tuple(
+        f"{each} is at rest; when all it kept is adopted, {each.explain_end()}"
+        if each.is_at_rest
+        else f"{each} has not applied the tree's records, so what else it applies is left to it; it "
+        f"{each.explain_work()}"
+        for each in syncers
+    )
 
 
 def find_consents(run: Pass, state: State) -> frozenset[str]:
@@ -92,9 +101,10 @@ def find_consents(run: Pass, state: State) -> frozenset[str]:
 def is_foreign_namespace(run: Pass, manifest: Manifest, observed: Observation) -> bool:
     """Whether it is a Namespace that the tree merely needs and that is there already, not made by us.
 
-    Such a one is left as it is: it is enough that it exists. One that is taken over was ours, or theirs.
+    Such a one is left as it is: it is enough that it exists. One that is taken over was ours, or theirs who have
+    applied the tree.
     """
-    if run.options.takeover and manifest.ref in observed.keepers:
+    if run.options.takeover and observed.keepers.get(manifest.ref) in observed.list_syncers(run.tree):
         return False
     live = observed.live.get(manifest.ref) if is_needed_namespace(manifest) else None
     return live is not None and find_part_of(live) != run.part_of

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.layout import record_name
+from jsorc_gitops.model.layout import record_name, settings_name
 from jsorc_gitops.model.objects import TREE_LABEL, Body, Manifest, ObjectRef, parse_group
 from jsorc_gitops.model.tree import Tree
 from jsorc_gitops.reconcile.inventory import State, find_part_of
@@ -33,6 +33,17 @@ class Observation:
     def explain_unread(self, ref: ObjectRef) -> str:
         """Why nobody knows whether an object is there; "" where that is known."""
         return self.unread.get(_find_place(ref), "")
+
+    def list_syncers(self, tree: Tree) -> list[Syncer]:
+        """What applies the tree, by its settings and records, each once; others may keep what it has, too."""
+        return list({each.ref: each for ref in list_records(tree) if (each := self.keepers.get(ref))}.values())
+
+
+def list_records(tree: Tree) -> list[ObjectRef]:
+    """The settings, and the record of each service."""
+    names = [settings_name(tree.name), *(record_name(tree.name, each) for each in tree.records)]
+    home = tree.settings.namespace
+    return [ObjectRef(group="", kind="ConfigMap", namespace=home, name=each) for each in names]
 
 
 def select_manifests(tree: Tree) -> list[Manifest]:

@@ -122,7 +122,7 @@ def read_status(
     state, ledger, lease = _read_memory(run, now)
     run, state = _choose(run, state, services)
     observed = observe_tree(run.cluster, select_manifests(run.tree), state, tree=tree.name, part_of=run.part_of)
-    applied = state.revision if tree.settings.applier == "jsorc" else _find_synced(observed)
+    applied = state.revision if tree.settings.applier == "jsorc" else _find_synced(tree, observed)
     healths, unseen = _judge_health(run, observed)
     objects = [*_judge_objects(run, state, observed, healths), *_judge_removals(run, state, observed)]
     found = _judge_services(run, ledger, objects, now)
@@ -270,9 +270,9 @@ def _ask_jaseci(run: Pass) -> dict[str, Answer]:
     return answers
 
 
-def _find_synced(observed: Observation) -> str:
+def _find_synced(tree: Tree, observed: Observation) -> str:
     """The commit that Flux or Argo CD has applied, where all of it is at one; else ""."""
-    revisions = {each.revision for each in observed.keepers.values()}
+    revisions = {each.revision for each in observed.list_syncers(tree)}
     found = revisions.pop() if len(revisions) == 1 else ""
     return found if is_commit(found) else ""
 

@@ -308,6 +308,29 @@ def test_a_tree_of_the_same_name_elsewhere(tree: Handover, tmp_path: Path, contr
     assert "Kustomization" not in adopted.output
 
 
+def test_what_others_apply_besides(tree: Handover, tmp_path: Path, controlplane: ControlPlane) -> None:
+    """What somebody else's Flux goes on applying, the tree's Namespace say, is left to it, and stops nothing."""
+    meta = f"metadata: {{name: {tree.namespace}}}\n"
+    shared = f"apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n{meta}rules: []\n"
+    other = Handover(tmp_path / "other", controlplane, f"{tree.namespace}-other")
+    controlplane.kubectl("create", "namespace", other.namespace)
+    other.say_applier("flux", shared, f"apiVersion: v1\nkind: Namespace\n{meta}")
+    Syncer(other, "flux").sync()
+    tree.say_applier("jsorc", shared, SETTINGS)
+
+    done = tree.adopt()
+
+    keeper = f"Kustomization {other.namespace}/app"
+    labels = tree.scratch.read("namespace", tree.namespace)["metadata"]["labels"]
+    controlplane.kubectl(
+        "delete", "--wait=false", f"namespace/{other.namespace}", f"clusterrole/{tree.namespace}"
+    )
+    assert done.code == 0, done.output
+    assert f"warning: {keeper} has not applied the tree's records, so what else it applies is left" in done.output
+    assert f"ClusterRole/{tree.namespace} yielded: {keeper} applies it" in done.output
+    assert (labels[f"{FLUX}/namespace"], PART_OF in labels) == (other.namespace, False)
+
+
 def test_who_is_resumed_meanwhile(tree: Handover, proxy: Proxy) -> None:
     """What Flux writes before its fields are made ours is neither lost nor taken over."""
     syncer = say_both(tree, WEB, SETTINGS)

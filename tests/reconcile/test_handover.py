@@ -334,7 +334,7 @@ def test_what_was_never_released_loses_the_marks_too(world: Handover) -> None:
 
 def test_who_is_at_work_is_not_disturbed(flux: Handover) -> None:
     """It is refused whole, with what puts it to rest; a dry run, too."""
-    flux.keep(MAP)
+    flux.keep(*OURS.manifests)
     for dry_run in (True, False):
         with pytest.raises(
             RefusedError, match=f"Kustomization flux-system/app is at work; suspend it .*: {STOP}"
