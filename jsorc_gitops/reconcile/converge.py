@@ -197,6 +197,7 @@ def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observ
             policy=_find_policy(run, each.service),
             adopt=run.options.adopt,
             keeper=_find_keeper(run, observed, each.ref),
+            holders=observed.holders,
         )
         for each in manifests
         if not observed.explain_unread(each.ref) and not is_foreign_namespace(run, each, observed)

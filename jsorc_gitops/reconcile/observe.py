@@ -7,7 +7,7 @@ from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.layout import record_name, settings_name
 from jsorc_gitops.model.objects import TREE_LABEL, Body, Manifest, ObjectRef, parse_group
 from jsorc_gitops.model.tree import Tree
-from jsorc_gitops.reconcile.inventory import State, find_part_of
+from jsorc_gitops.reconcile.inventory import ID_LABEL, STATE_PREFIX, State, compute_applyset_id, find_part_of
 from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.ports import Cluster
 from jsorc_gitops.reconcile.syncers import Syncer
@@ -24,11 +24,15 @@ FEW = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """The live objects by identity, those that Flux or Argo CD keep, and what could not be read and why."""
+    """The live objects by identity, those that Flux or Argo CD keep, and what could not be read and why.
+
+    `holders` tells of other ApplySets that have some of them which trees they are, as far as that is known.
+    """
 
     live: Mapping[ObjectRef, Body] = field(repr=False)
     keepers: Mapping[ObjectRef, Syncer]
     unread: Mapping[Place, str]
+    holders: Mapping[str, str] = field(default_factory=dict)
 
     def explain_unread(self, ref: ObjectRef) -> str:
         """Why nobody knows whether an object is there; "" where that is known."""
@@ -77,7 +81,27 @@ def observe_tree(
         elif answer is not None:
             live[ref] = answer
     ours = {ref: body for ref, body in live.items() if ref in versions or find_part_of(body) == part_of}
-    return Observation(live=live, keepers=find_keepers(cluster, ours) if part_of else {}, unread=unread)
+    # A Namespace that the tree merely needs may be of any tree, for good.
+    others = {find_part_of(live[ref]) for ref in versions if ref in live and ref.kind != "Namespace"}
+    return Observation(
+        live=live,
+        keepers=find_keepers(cluster, ours) if part_of else {},
+        unread=unread,
+        holders=_find_holders(cluster, others - {"", part_of}) if part_of else {},
+    )
+
+
+def _find_holders(cluster: Cluster, applysets: Collection[str]) -> dict[str, str]:
+    """Which trees these are, by their states, as far as those may be listed."""
+    if not applysets:
+        return {}
+    selector = f"{ID_LABEL} in ({','.join(sorted(applysets))})"
+    (found,) = cluster.list_objects([("v1", "ConfigMap")], selector=selector, names_only=True)
+    places = [] if isinstance(found, ClusterError) else [each["metadata"] for each in found]
+    trees = [(each["name"].removeprefix(STATE_PREFIX), each["namespace"]) for each in places]
+    # One that was restored elsewhere has the ID of where it came from.
+    known = {compute_applyset_id(tree, home): f"tree {tree} in namespace {home}" for tree, home in trees}
+    return {each: known[each] for each in applysets if each in known}
 
 
 def _find_versions(

@@ -207,6 +207,7 @@ def _judge_object(
         part_of=run.part_of,
         policy=run.tree.find_policy(service),
         keeper=observed.keepers.get(ref),
+        holders=observed.holders,
     )
     return judge_step(step, health)
 

@@ -1,0 +1,74 @@
+"""Trees of several teams in one cluster, called alike: what one has, another neither takes, nor prunes, nor restarts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.controlplane.proxy import Proxy, Request
+from tests.controlplane.server import ControlPlane
+from tests.journeys.test_ownership import Tree, is_calm
+
+pytestmark = pytest.mark.real
+
+
+class Team(Tree):
+    """Its tree says of a ClusterRole, which all share, what it may do."""
+
+    def say_role(self, verb: str) -> None:
+        meta = (
+            f"metadata: {{name: {self.shared}}}\nrules: [{{apiGroups: [''], resources: [pods], verbs: [{verb}]}}]"
+        )
+        self.say(f"apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n{meta}\n")
+
+    @property
+    def shared(self) -> str:
+        return self.namespace.rpartition("-")[0]
+
+    def read_verb(self) -> str:
+        verb: str = self.scratch.read("clusterrole", self.shared)["rules"][0]["verbs"][0]
+        return verb
+
+
+@pytest.fixture
+def teams(tmp_path: Path, controlplane: ControlPlane, namespace: str) -> Iterator[tuple[Team, Team]]:
+    """The first has applied its tree."""
+    one, two = (Team(tmp_path / each, controlplane, f"{namespace}-{each}") for each in ("one", "two"))
+    one.say_role("get")
+    two.say_role("list")
+    assert one.reconcile().code == 0
+    yield one, two
+    gone = (f"namespace/{one.namespace}", f"namespace/{two.namespace}", f"clusterrole/{namespace}")
+    controlplane.kubectl("delete", "--wait=false", "--ignore-not-found", *gone)
+
+
+def test_whose_it_is_is_said(teams: tuple[Team, Team]) -> None:
+    """By tree and namespace, not by the digest of them that the object carries; taken over, it is the other's."""
+    one, two = teams
+    told = f"(it is part of tree default in namespace {one.namespace}); name it otherwise, or --adopt"
+
+    refused, status, taken = two.reconcile(), two.scratch.jsorc("status"), two.reconcile("--adopt")
+
+    assert (refused.code, taken.code) == (1, 0)
+    assert told in refused.output, refused.output
+    assert told in status.output, status.output
+    assert f"adopted: was part of tree default in namespace {one.namespace}" in taken.output
+    assert f"part of tree default in namespace {two.namespace}" in one.reconcile().output
+    one.say()
+    assert (one.reconcile().code, two.read_verb(), is_calm(two.reconcile())) == (0, "list", True)
+
+
+def test_what_is_taken_over_meanwhile(teams: tuple[Team, Team], controlplane: ControlPlane) -> None:
+    """Between the plan and its write: it is the other's, though both write under one name."""
+    one, two = teams
+    one.say_role("watch")
+
+    def take(_: Request) -> None:
+        assert two.reconcile("--adopt").code == 0
+
+    with Proxy(controlplane) as proxy:
+        proxy.misbehave(take, match="PATCH .*/clusterroles/", times=1)
+        done = one.reconcile("--kubeconfig", str(proxy.kubeconfig_for()))
+
+    assert (done.code, one.read_verb()) == (1, "list"), done.output
+    assert "exists and is not ours" in done.output
