@@ -1,4 +1,4 @@
-"""Trees of several teams in one cluster, called alike: what one has, another neither takes, nor prunes, nor restarts."""
+"""Trees of several teams in one cluster, called alike: what one has, another leaves alone."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,4 +71,20 @@ def test_what_is_taken_over_meanwhile(teams: tuple[Team, Team], controlplane: Co
         done = one.reconcile("--kubeconfig", str(proxy.kubeconfig_for()))
 
     assert (done.code, one.read_verb()) == (1, "list"), done.output
+    assert "exists and is not ours" in done.output
+
+
+def test_what_both_make_at_once(teams: tuple[Team, Team], controlplane: ControlPlane) -> None:
+    """Who is second is refused, though it looked before the first one's was there."""
+    one, two = teams
+    controlplane.kubectl("delete", "clusterrole", one.shared)
+
+    def make(_: Request) -> None:
+        assert two.reconcile().code == 0
+
+    with Proxy(controlplane) as proxy:
+        proxy.misbehave(make, match=r"PATCH .*/clusterroles/(?!.*dryRun)", times=1)
+        done = one.reconcile("--kubeconfig", str(proxy.kubeconfig_for()))
+
+    assert (done.code, one.read_verb(), is_calm(two.reconcile())) == (1, "list", True), done.output
     assert "exists and is not ours" in done.output
