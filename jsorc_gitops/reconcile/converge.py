@@ -114,7 +114,7 @@ def _plan(run: Pass) -> _Plan:
         manifests=manifests,
         observed=observed,
         consents=consents,
-        warnings=(*doubts, *syncers, *find_former_homes(run, state, observed), *find_given_up(steps)),
+        warnings=(*doubts, *syncers, *find_former_homes(run, state), *find_given_up(steps)),
         steps=audit_steps(steps) if audits else steps,
         audits=audits,
         unchanged={each.ref for each in steps if each.action is Action.UNCHANGED},

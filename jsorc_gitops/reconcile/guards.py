@@ -1,10 +1,10 @@
 """Asked before a pass writes anything: whether it may, what git consents to, what it would leave behind."""
 
 from jsorc_gitops.errors import ClusterError, FormatError, RefusedError
-from jsorc_gitops.model.layout import compute_folder, settings_name
+from jsorc_gitops.model.layout import compute_folder
 from jsorc_gitops.model.objects import Manifest, ObjectRef
 from jsorc_gitops.model.tree import PRUNE_TRAILER
-from jsorc_gitops.reconcile.inventory import State, find_part_of
+from jsorc_gitops.reconcile.inventory import ID_LABEL, State, find_part_of, state_name
 from jsorc_gitops.reconcile.observe import Observation
 from jsorc_gitops.reconcile.plan_prune import EVERYTHING
 from jsorc_gitops.reconcile.ports import Pass
@@ -115,15 +115,16 @@ def is_needed_namespace(manifest: Manifest) -> bool:
     return manifest.ref.group_kind == ("", "Namespace") and not manifest.service
 
 
-def find_former_homes(run: Pass, state: State, observed: Observation) -> tuple[str, ...]:
+def find_former_homes(run: Pass, state: State) -> tuple[str, ...]:
     """On the first pass in a home namespace: warnings where this very tree lived in another one before.
 
     Its state stayed there, so nobody would prune what it runs.
     """
     if state.resource_version:
         return ()
-    name = settings_name(run.tree.name)
-    homes = {ref.namespace for ref in observed.live if (ref.kind, ref.name) == ("ConfigMap", name)}
+    (found,) = run.cluster.list_objects([("v1", "ConfigMap")], selector=ID_LABEL, names_only=True)
+    states = [] if isinstance(found, ClusterError) else [each["metadata"] for each in found]
+    homes = {each["namespace"] for each in states if each["name"] == state_name(run.tree.name)}
     return tuple(
         f"this repository has been applied from namespace {home}, too; if `namespace` was changed in jsorc.yaml, "
         f"what it runs there stays: change it back, remove the services, reconcile, then change it"

@@ -150,9 +150,10 @@ def list_kinds(
     """The tree's objects, found by label, and what could not be listed and why.
 
     `versions` are the objects that are looked for, each with the API version to read it at: one that is read at
-    another looks changed. It is one LIST for each kind and version, over all namespaces; where the rights do not
-    reach so far, one for each namespace in which an object is looked for. A kind outside of namespaces that may
-    not be listed is answered empty: its objects can be asked for.
+    another looks changed. It is one LIST for each kind and version: in the namespace where all of them are, so
+    that nothing of a neighbour's tree comes along; or over all namespaces, and where the rights do not reach so
+    far, one for each namespace in which an object is looked for. A kind outside of namespaces that may not be
+    listed is answered empty: its objects can be asked for.
     """
     selector = f"{TREE_LABEL}={tree}"
     homes: dict[Kind, set[str]] = {}
@@ -160,9 +161,10 @@ def list_kinds(
         homes.setdefault((version, ref.kind), set()).add(ref.namespace)
     inside = [each for each in homes if any(homes[each])]
     outside = [each for each in homes if each not in inside]
-    found = _list_everywhere(cluster, [*outside, *inside[:1]], selector)
-    if inside and not _is_refused(found[inside[0]]):
-        found |= _list_everywhere(cluster, inside[1:], selector)
+    spread = [each for each in inside if len(homes[each]) > 1]
+    found = _list_everywhere(cluster, [*outside, *spread[:1]], selector)
+    if spread and not _is_refused(found[spread[0]]):
+        found |= _list_everywhere(cluster, spread[1:], selector)
     # Rights mostly reach equally far for all kinds: after the first refusal the others are not tried.
     narrow = [
         (each, namespace)
