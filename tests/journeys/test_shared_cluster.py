@@ -88,3 +88,18 @@ def test_what_both_make_at_once(teams: tuple[Team, Team], controlplane: ControlP
 
     assert (done.code, one.read_verb(), is_calm(two.reconcile())) == (1, "list", True), done.output
     assert "exists and is not ours" in done.output
+
+
+def test_metrics_beside_one_another(teams: tuple[Team, Team], tmp_path: Path) -> None:
+    """One host follows both trees: no series is in both files, which Prometheus would refuse."""
+    found = []
+    for each in teams:
+        each.say()
+        assert each.reconcile().code == 0
+        path = tmp_path / f"{each.namespace}.prom"
+        options = ("--from-cluster", "--namespace", each.namespace, "--metrics", str(path))
+        assert teams[0].reconcile(*options).code == 0
+        found.append({line.rpartition(" ")[0] for line in path.read_text().splitlines() if line[0] != "#"})
+
+    assert len(found[0]) == len(found[1]) > 10
+    assert not found[0] & found[1]
