@@ -331,6 +331,21 @@ def test_what_others_apply_besides(tree: Handover, tmp_path: Path, controlplane:
     assert (labels[f"{FLUX}/namespace"], PART_OF in labels) == (other.namespace, False)
 
 
+def test_what_others_apply_without_our_label(tree: Handover) -> None:
+    """Its pods are waited for, and looked at before a reset by hand, as those of any other object."""
+    web = WEB.replace("replicas: 0", "replicas: 1")
+    tree.say_applier("flux", web)
+    Syncer(tree, "flux").sync("Deployment")
+    tree.kubectl("label", "deployment/web", "jsorc.jaseci.org/tree-")
+    tree.scratch.write("jsorc.yaml", f"namespace: {tree.namespace}\n")
+    tree.say(web, reset={"via": "rollout"})
+
+    waited, reset = tree.reconcile("--wait", "--timeout", "1s"), tree.scratch.jsorc("reset", "app")
+
+    assert f"--wait ran out of time for Deployment/{tree.namespace}/web" in waited.output, waited.output
+    assert f"Deployment/{tree.namespace}/web: 0 of 1 pod ready" in reset.output, reset.output
+
+
 def test_who_is_resumed_meanwhile(tree: Handover, proxy: Proxy) -> None:
     """What Flux writes before its fields are made ours is neither lost nor taken over."""
     syncer = say_both(tree, WEB, SETTINGS)

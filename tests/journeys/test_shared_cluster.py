@@ -7,6 +7,7 @@ import pytest
 
 from tests.controlplane.proxy import Proxy, Request
 from tests.controlplane.server import ControlPlane
+from tests.journeys.test_handover import RUNNING
 from tests.journeys.test_ownership import Tree, is_calm
 
 pytestmark = pytest.mark.real
@@ -103,3 +104,21 @@ def test_metrics_beside_one_another(teams: tuple[Team, Team], tmp_path: Path) ->
 
     assert len(found[0]) == len(found[1]) > 10
     assert not found[0] & found[1]
+
+
+def test_what_is_another_trees_is_not_restarted(teams: tuple[Team, Team], controlplane: ControlPlane) -> None:
+    """A reset by hand comes to nothing where the workload that it would restart is not ours."""
+    for each in teams:
+        each.scratch.write("jsorc.yaml", f"namespace: {each.namespace}\nnamespaces: {{app: as-written}}\n")
+        text = RUNNING.replace("{name: web}\nspec", f"{{name: web, namespace: {each.shared}}}\nspec")
+        each.say(text, reset={"via": "rollout"})
+    assert teams[0].reconcile("--wait").code == 0
+    teams[1].reconcile()
+
+    done = teams[1].scratch.jsorc("reset", "app")
+
+    assert (done.code, "is another tree's" in done.output) == (4, True), done.output
+    template = controlplane.kubectl(
+        "-n", teams[0].shared, "get", "deployment/web", "-o", "jsonpath={.spec.template}"
+    )
+    assert "restartedAt" not in template
