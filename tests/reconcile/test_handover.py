@@ -424,6 +424,32 @@ def test_definitions_that_argocd_does_not_mark(world: Handover) -> None:
     assert {ref: str(each) for ref, each in keepers.items()} == {refs[0]: "Application argocd/app"}
 
 
+@pytest.mark.parametrize(
+    ("listed", "suspended", "keeper"),
+    [
+        (False, False, "Kustomization flux-system/app"),
+        (False, True, "Kustomization flux-system/app"),
+        (True, False, "Kustomization flux-system/app"),
+        (True, True, "Application argocd/app"),
+    ],
+    ids=["an old mark of Argo CD", "and Flux suspended", "both, Argo CD at rest", "both at rest"],
+)
+def test_marks_of_both(world: Handover, *, listed: bool, suspended: bool, keeper: str) -> None:
+    """Who keeps an object is told by who lists it, and of two that do, who is at work."""
+    metadata = BODIES[0]["metadata"] | {
+        "labels": MARKS,
+        "annotations": {"argocd.argoproj.io/tracking-id": f"app:/ConfigMap:{MAP.namespace}/{MAP.name}"},
+        "managedFields": [{"manager": "argocd-controller"}, {"manager": "kustomize-controller"}],
+    }
+    app = make_body("Application", "app", namespace="argocd", apiVersion="argoproj.io/v1alpha1", spec={})
+    resource = {"kind": "ConfigMap", "namespace": MAP.namespace, "name": MAP.name}
+    world.cluster.put({**app, "status": {"resources": [resource] if listed else []}})
+    world.cluster.served.add(("argoproj.io/v1alpha1", "Application"))
+    world.keep(MAP, suspend=suspended)
+    found = find_keepers(world.cluster, {MAP: {**BODIES[0], "metadata": metadata}})
+    assert str(found[MAP]) == keeper
+
+
 def test_what_cannot_be_changed_is_not_made_anew(flux: Handover) -> None:
     """Though its service allows passes to."""
     tree = make_tree({"redis": BODIES}, records={"redis": {"policy": ApplyPolicy(recreate=True)}})
