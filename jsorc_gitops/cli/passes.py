@@ -20,6 +20,7 @@ from jsorc_gitops.cli.rendering import find_cache
 from jsorc_gitops.cli.telling import Teller, make_teller
 from jsorc_gitops.cli.terminal import Progress, clean_text
 from jsorc_gitops.errors import JsorcError
+from jsorc_gitops.model.settings import DEFAULT_TREE
 from jsorc_gitops.reconcile.report import Ending, Report
 
 if TYPE_CHECKING:
@@ -59,9 +60,13 @@ class Invocation:
         return f"{self.branch or 'HEAD'} of {self.repo or self.root}"
 
     @property
-    def name(self) -> str:
-        """The repository's name, in metrics."""
-        return PurePosixPath(self.repo).name.removesuffix(".git") if self.repo else self.root.name
+    def labels(self) -> dict[str, str]:
+        """What tells its metrics from those of other trees on the same host, be there a tree to read or not."""
+        tree = {"tree": self.environment or DEFAULT_TREE}
+        if self.namespace:
+            return {"namespace": self.namespace, **tree}
+        name = PurePosixPath(self.repo).name.removesuffix(".git") if self.repo else self.root.name
+        return {"repository": str(PurePosixPath(name, self.folder)), **tree}
 
 
 def loop_passes(invocation: Invocation) -> int:
@@ -131,15 +136,13 @@ def run_pass(invocation: Invocation) -> tuple[int, float]:
 
 def _write_metrics(invocation: Invocation, report: Report | None, ending: Ending) -> None:
     from jsorc_gitops.adapters.textfile import read_textfile, write_textfile
-    from jsorc_gitops.model.settings import DEFAULT_TREE
     from jsorc_gitops.reconcile.metrics import format_metrics
 
     if invocation.metrics is None:
         return
     path = Path(invocation.metrics)
-    labels = {"repository": invocation.name, "tree": invocation.environment or DEFAULT_TREE}
     try:
-        write_textfile(path, format_metrics(report, ending, labels=labels, before=read_textfile(path)))
+        write_textfile(path, format_metrics(report, ending, labels=invocation.labels, before=read_textfile(path)))
     except JsorcError as error:
         # What the pass did counts; whoever watches the metrics sees that they are old.
         click.echo(f"warning: --metrics {clean_text(str(error))}", err=True)

@@ -32,6 +32,7 @@ from jsorc_gitops.reconcile.preview import preview_prune, preview_steps
 from jsorc_gitops.reconcile.pruner import find_left_alone, find_prune, prune_objects
 from jsorc_gitops.reconcile.records import FoundTree
 from jsorc_gitops.reconcile.report import ObjectResult, Report, make_result
+from jsorc_gitops.reconcile.syncers import Syncer
 from jsorc_gitops.reconcile.verdicts import judge_and_reset
 
 
@@ -104,7 +105,7 @@ def _plan(run: Pass) -> _Plan:
     asleep = find_left_alone(run, state)
     asked = replace(state, entries={ref: each for ref, each in state.entries.items() if ref not in asleep})
     observed = observe_tree(run.cluster, manifests, asked, tree=run.tree.name, part_of=run.part_of)
-    syncers = check_syncers(observed) if run.options.takeover else find_resting(observed)
+    syncers = check_syncers(run, observed) if run.options.takeover else find_resting(observed)
     steps = _plan_objects(run, manifests, state, observed)
     audits = is_due(state.audited, every=run.options.audit_every, now=run.doors.clock.now())
     return _Plan(
@@ -114,7 +115,7 @@ def _plan(run: Pass) -> _Plan:
         manifests=manifests,
         observed=observed,
         consents=consents,
-        warnings=(*doubts, *syncers, *find_former_homes(run, state, observed), *find_given_up(steps)),
+        warnings=(*doubts, *syncers, *find_former_homes(run, state), *find_given_up(steps)),
         steps=audit_steps(steps) if audits else steps,
         audits=audits,
         unchanged={each.ref for each in steps if each.action is Action.UNCHANGED},
@@ -196,12 +197,18 @@ def _plan_objects(run: Pass, manifests: Sequence[Manifest], state: State, observ
             part_of=run.part_of,
             policy=_find_policy(run, each.service),
             adopt=run.options.adopt,
-            # Who is at work when all is taken over was refused before.
-            keeper=None if run.options.takeover else observed.keepers.get(each.ref),
+            keeper=_find_keeper(run, observed, each.ref),
+            holders=observed.holders,
         )
         for each in manifests
         if not observed.explain_unread(each.ref) and not is_foreign_namespace(run, each, observed)
     ]
+
+
+def _find_keeper(run: Pass, observed: Observation, ref: ObjectRef) -> Syncer | None:
+    """Whom an object is left to; who is at rest has it no longer when all is taken over."""
+    keeper = observed.keepers.get(ref)
+    return None if keeper and run.options.takeover and keeper.is_at_rest else keeper
 
 
 def _find_policy(run: Pass, service: str) -> ApplyPolicy:

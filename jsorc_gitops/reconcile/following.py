@@ -14,7 +14,7 @@ from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.holding import TICK, hold_lease
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.memory import read_memory
-from jsorc_gitops.reconcile.observe import observe_tree, select_manifests
+from jsorc_gitops.reconcile.observe import list_records, observe_tree, select_manifests
 from jsorc_gitops.reconcile.pauses import leave_out_paused
 from jsorc_gitops.reconcile.ports import NoHistory, Pass
 from jsorc_gitops.reconcile.records import FoundTree, Sight, find_claimed, look_at_records, parse_sight
@@ -104,19 +104,13 @@ def _find_late(run: Pass, sight: Sight) -> str:
     for each in _list_syncers(run, sight):
         if judge_at_head(run, each).status is Status.PROGRESSING and not _is_superseded(run, each.revision):
             return f"{each} to be done"
-    refs = [] if run.tree.settings.applier == "jsorc" else _list_records(run)
+    refs = [] if run.tree.settings.applier == "jsorc" else list_records(run.tree)
     return next((f"{ref} to be synced" for ref in refs if ref not in sight.syncers), "")
-
-
-def _list_records(run: Pass) -> list[ObjectRef]:
-    """The settings, and the record of each service."""
-    names = [settings_name(run.tree.name), *(record_name(run.tree.name, each) for each in run.tree.records)]
-    return [_find_config_map(run, each) for each in names]
 
 
 def _list_syncers(run: Pass, sight: Sight) -> list[Syncer]:
     """What syncs the tree, each once."""
-    return list({each.ref: each for ref in _list_records(run) if (each := sight.syncers.get(ref))}.values())
+    return list({each.ref: each for ref in list_records(run.tree) if (each := sight.syncers.get(ref))}.values())
 
 
 def judge_at_head(run: Pass, syncer: Syncer) -> Health:

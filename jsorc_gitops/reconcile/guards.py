@@ -3,14 +3,15 @@
 from collections import Counter
 
 from jsorc_gitops.errors import ClusterError, FormatError, RefusedError
-from jsorc_gitops.model.layout import compute_folder, settings_name
+from jsorc_gitops.model.layout import compute_folder
 from jsorc_gitops.model.objects import Manifest, ObjectRef
 from jsorc_gitops.model.tree import PRUNE_TRAILER
-from jsorc_gitops.reconcile.inventory import State, find_part_of
+from jsorc_gitops.reconcile.inventory import ID_LABEL, State, find_part_of, state_name
 from jsorc_gitops.reconcile.observe import Observation
 from jsorc_gitops.reconcile.plan_prune import EVERYTHING
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.storage import read_state
+from jsorc_gitops.reconcile.syncers import Syncer
 
 
 def check_cluster(run: Pass) -> None:
@@ -67,22 +68,38 @@ def check_repository(run: Pass, state: State) -> tuple[str, ...]:
     return (warning,)
 
 
-def check_syncers(observed: Observation) -> tuple[str, ...]:
-    """Refuse to take over what Flux or Argo CD go on applying; of what is at rest, how to end it afterwards.
+def check_syncers(run: Pass, observed: Observation) -> tuple[str, ...]:
+    """Refuse to take over a tree that Flux or Argo CD still apply; of who is at rest, how to end it afterwards.
 
-    Raises RefusedError.
+    Who is at work and has not applied the tree's records is somebody else, whose trees have some of its objects,
+    too: these stay theirs. Raises RefusedError.
     """
-    syncers = {each.ref: each for each in observed.keepers.values()}.values()
-    if busy := [f"{each} {each.explain_work()}" for each in syncers if not each.is_at_rest]:
+    own = observed.list_syncers(run.tree)
+    if busy := [f"{each} {each.explain_work()}" for each in own if not each.is_at_rest]:
         raise RefusedError(f"nothing is taken over: {'; '.join(busy)}")
-    return tuple(f"{each} is at rest; when all it kept is adopted, {each.explain_end()}" for each in syncers)
+    return tuple(
+        f"{each} is at rest; when all it kept is adopted, {each.explain_end()}"
+        if each.is_at_rest
+        else f"{each} has not applied the tree's records, so what else it applies is left to it; it "
+        f"{each.explain_work()}"
+        for each, _ in _count_kept(observed)
+    )
 
 
 def find_resting(observed: Observation) -> tuple[str, ...]:
     """Who keeps objects though it is at rest: nobody applies them, until they are taken over."""
-    counts = Counter(each.ref for each in observed.keepers.values() if each.is_at_rest)
-    named = {each.ref: str(each) for each in observed.keepers.values()}
-    return tuple(f"{named[ref]} is at rest, with {number} objects: jsorc adopt" for ref, number in counts.items())
+    return tuple(
+        f"{each} is at rest, and nobody applies what it kept ({number} of this tree): jsorc adopt"
+        for each, number in _count_kept(observed)
+        if each.is_at_rest
+    )
+
+
+def _count_kept(observed: Observation) -> list[tuple[Syncer, int]]:
+    """Who keeps how much of the tree; a Namespace that the tree merely needs may be anybody's."""
+    kept = [each for ref, each in observed.keepers.items() if ref.kind != "Namespace"]
+    counts = Counter(each.ref for each in kept)
+    return [(each, counts[each.ref]) for each in {each.ref: each for each in kept}.values()]
 
 
 def find_consents(run: Pass, state: State) -> frozenset[str]:
@@ -101,9 +118,10 @@ def find_consents(run: Pass, state: State) -> frozenset[str]:
 def is_foreign_namespace(run: Pass, manifest: Manifest, observed: Observation) -> bool:
     """Whether it is a Namespace that the tree merely needs and that is there already, not made by us.
 
-    Such a one is left as it is: it is enough that it exists. One that is taken over was ours, or theirs.
+    Such a one is left as it is: it is enough that it exists. One that is taken over was ours, or theirs who have
+    applied the tree.
     """
-    if run.options.takeover and manifest.ref in observed.keepers:
+    if run.options.takeover and observed.keepers.get(manifest.ref) in observed.list_syncers(run.tree):
         return False
     live = observed.live.get(manifest.ref) if is_needed_namespace(manifest) else None
     return live is not None and find_part_of(live) != run.part_of
@@ -114,15 +132,16 @@ def is_needed_namespace(manifest: Manifest) -> bool:
     return manifest.ref.group_kind == ("", "Namespace") and not manifest.service
 
 
-def find_former_homes(run: Pass, state: State, observed: Observation) -> tuple[str, ...]:
+def find_former_homes(run: Pass, state: State) -> tuple[str, ...]:
     """On the first pass in a home namespace: warnings where this very tree lived in another one before.
 
     Its state stayed there, so nobody would prune what it runs.
     """
     if state.resource_version:
         return ()
-    name = settings_name(run.tree.name)
-    homes = {ref.namespace for ref in observed.live if (ref.kind, ref.name) == ("ConfigMap", name)}
+    (found,) = run.cluster.list_objects([("v1", "ConfigMap")], selector=ID_LABEL, names_only=True)
+    states = [] if isinstance(found, ClusterError) else [each["metadata"] for each in found]
+    homes = {each["namespace"] for each in states if each["name"] == state_name(run.tree.name)}
     return tuple(
         f"this repository has been applied from namespace {home}, too; if `namespace` was changed in jsorc.yaml, "
         f"what it runs there stays: change it back, remove the services, reconcile, then change it"

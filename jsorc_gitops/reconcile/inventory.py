@@ -22,10 +22,11 @@ from jsorc_gitops.model.objects import Body, ObjectRef
 
 VERSION = 2
 PART_BYTES = 1_000_000  # of the inventory in one ConfigMap, which Kubernetes allows 1,048,576 bytes in all
+STATE_PREFIX = "jsorc.state."
 STATE_LABEL = "jsorc.jaseci.org/state"  # on what continues a state, with the name of the tree
 PART_OF_LABEL = "applyset.kubernetes.io/part-of"
 
-_ID_LABEL = "applyset.kubernetes.io/id"
+ID_LABEL = "applyset.kubernetes.io/id"
 _TOOLING = "applyset.kubernetes.io/tooling"
 _KINDS = "applyset.kubernetes.io/contains-group-kinds"
 _NAMESPACES = "applyset.kubernetes.io/additional-namespaces"
@@ -74,7 +75,7 @@ class State:
 
 
 def state_name(tree: str) -> str:
-    return f"jsorc.state.{tree}"
+    return f"{STATE_PREFIX}{tree}"
 
 
 @cache
@@ -110,7 +111,7 @@ def format_state(state: State, *, tree: str, namespace: str) -> tuple[dict[str, 
     metadata: dict[str, Any] = {
         "name": state_name(tree),
         "namespace": namespace,
-        "labels": {_ID_LABEL: compute_applyset_id(tree, namespace)},
+        "labels": {ID_LABEL: compute_applyset_id(tree, namespace)},
         "annotations": {
             _TOOLING: f"jsorc/v{VERSION}",
             _KINDS: _format_kinds(state.entries),

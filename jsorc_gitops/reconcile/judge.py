@@ -104,5 +104,12 @@ def _read_again(
     }
     found, failed = list_kinds(run.cluster, versions, tree=run.tree.name)
     reasons = {ref: failed.get((*ref.group_kind, ref.namespace), "") for ref in versions}
+    # What somebody else applies need not have our label.
+    asked = [(version, ref) for ref, version in versions.items() if ref not in found and not reasons[ref]]
+    for (_, ref), answer in zip(asked, run.cluster.get_objects(asked), strict=True):
+        if isinstance(answer, ClusterError):
+            reasons[ref] = str(answer)
+        elif answer is not None:
+            found[ref] = answer
     known = {ref: body for ref, body in live.items() if ref not in versions}
     return known | found, {ref: why for ref, why in reasons.items() if why}

@@ -26,7 +26,10 @@ def find_syncers(cluster: Cluster, live: Mapping[ObjectRef, Body]) -> dict[Objec
     marked = {ref: body for ref, body in live.items() if is_marked(body)}
     if not marked:
         return {}
-    return _find_kustomizations(cluster, marked) | _find_applications(cluster, marked)
+    # An object may carry the marks of both: one that moved, or that two teams have.
+    found = [_find_applications(cluster, marked), _find_kustomizations(cluster, marked)]
+    claims = {ref: [each[ref] for each in found if ref in each] for ref in marked}
+    return {ref: _choose(syncers, ref) for ref, syncers in claims.items() if syncers}
 
 
 def _find_kustomizations(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> dict[ObjectRef, Syncer]:
@@ -77,8 +80,9 @@ def _name_application(name: str, namespace: str) -> ObjectRef:
 
 
 def _choose(syncers: list[Syncer], ref: ObjectRef) -> Syncer:
-    """The one that keeps the object, of several with the same name in other namespaces."""
-    return next((each for each in syncers if each.keeps(ref)), syncers[0])
+    """The one that keeps the object, of several that it may mean, and one at work before one at rest."""
+    first, *others = syncers
+    return max(syncers, key=lambda each: (each.keeps(ref), not each.is_at_rest)) if others else first
 
 
 def _read_tracking(ref: ObjectRef, body: Body) -> str:

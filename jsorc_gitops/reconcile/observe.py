@@ -4,10 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from jsorc_gitops.errors import ClusterError
-from jsorc_gitops.model.layout import record_name
+from jsorc_gitops.model.layout import record_name, settings_name
 from jsorc_gitops.model.objects import TREE_LABEL, Body, Manifest, ObjectRef, parse_group
 from jsorc_gitops.model.tree import Tree
-from jsorc_gitops.reconcile.inventory import State, find_part_of
+from jsorc_gitops.reconcile.inventory import ID_LABEL, STATE_PREFIX, State, compute_applyset_id, find_part_of
 from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.ports import Cluster
 from jsorc_gitops.reconcile.syncers import Syncer
@@ -24,15 +24,30 @@ FEW = 50
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """The live objects by identity, those that Flux or Argo CD keep, and what could not be read and why."""
+    """The live objects by identity, those that Flux or Argo CD keep, and what could not be read and why.
+
+    `holders` tells of other ApplySets that have some of them which trees they are, as far as that is known.
+    """
 
     live: Mapping[ObjectRef, Body] = field(repr=False)
     keepers: Mapping[ObjectRef, Syncer]
     unread: Mapping[Place, str]
+    holders: Mapping[str, str] = field(default_factory=dict)
 
     def explain_unread(self, ref: ObjectRef) -> str:
         """Why nobody knows whether an object is there; "" where that is known."""
         return self.unread.get(_find_place(ref), "")
+
+    def list_syncers(self, tree: Tree) -> list[Syncer]:
+        """What applies the tree, by its settings and records, each once; others may keep what it has, too."""
+        return list({each.ref: each for ref in list_records(tree) if (each := self.keepers.get(ref))}.values())
+
+
+def list_records(tree: Tree) -> list[ObjectRef]:
+    """The settings, and the record of each service."""
+    names = [settings_name(tree.name), *(record_name(tree.name, each) for each in tree.records)]
+    home = tree.settings.namespace
+    return [ObjectRef(group="", kind="ConfigMap", namespace=home, name=each) for each in names]
 
 
 def select_manifests(tree: Tree) -> list[Manifest]:
@@ -66,7 +81,27 @@ def observe_tree(
         elif answer is not None:
             live[ref] = answer
     ours = {ref: body for ref, body in live.items() if ref in versions or find_part_of(body) == part_of}
-    return Observation(live=live, keepers=find_keepers(cluster, ours) if part_of else {}, unread=unread)
+    # A Namespace that the tree merely needs may be of any tree, for good.
+    others = {find_part_of(live[ref]) for ref in versions if ref in live and ref.kind != "Namespace"}
+    return Observation(
+        live=live,
+        keepers=find_keepers(cluster, ours) if part_of else {},
+        unread=unread,
+        holders=_find_holders(cluster, others - {"", part_of}) if part_of else {},
+    )
+
+
+def _find_holders(cluster: Cluster, applysets: Collection[str]) -> dict[str, str]:
+    """Which trees these are, by their states, as far as those may be listed."""
+    if not applysets:
+        return {}
+    selector = f"{ID_LABEL} in ({','.join(sorted(applysets))})"
+    (found,) = cluster.list_objects([("v1", "ConfigMap")], selector=selector, names_only=True)
+    places = [] if isinstance(found, ClusterError) else [each["metadata"] for each in found]
+    trees = [(each["name"].removeprefix(STATE_PREFIX), each["namespace"]) for each in places]
+    # One that was restored elsewhere has the ID of where it came from.
+    known = {compute_applyset_id(tree, home): f"tree {tree} in namespace {home}" for tree, home in trees}
+    return {each: known[each] for each in applysets if each in known}
 
 
 def _find_versions(
@@ -115,9 +150,10 @@ def list_kinds(
     """The tree's objects, found by label, and what could not be listed and why.
 
     `versions` are the objects that are looked for, each with the API version to read it at: one that is read at
-    another looks changed. It is one LIST for each kind and version, over all namespaces; where the rights do not
-    reach so far, one for each namespace in which an object is looked for. A kind outside of namespaces that may
-    not be listed is answered empty: its objects can be asked for.
+    another looks changed. It is one LIST for each kind and version: in the namespace where all of them are, so
+    that nothing of a neighbour's tree comes along; or over all namespaces, and where the rights do not reach so
+    far, one for each namespace in which an object is looked for. A kind outside of namespaces that may not be
+    listed is answered empty: its objects can be asked for.
     """
     selector = f"{TREE_LABEL}={tree}"
     homes: dict[Kind, set[str]] = {}
@@ -125,9 +161,10 @@ def list_kinds(
         homes.setdefault((version, ref.kind), set()).add(ref.namespace)
     inside = [each for each in homes if any(homes[each])]
     outside = [each for each in homes if each not in inside]
-    found = _list_everywhere(cluster, [*outside, *inside[:1]], selector)
-    if inside and not _is_refused(found[inside[0]]):
-        found |= _list_everywhere(cluster, inside[1:], selector)
+    spread = [each for each in inside if len(homes[each]) > 1]
+    found = _list_everywhere(cluster, [*outside, *spread[:1]], selector)
+    if spread and not _is_refused(found[spread[0]]):
+        found |= _list_everywhere(cluster, spread[1:], selector)
     # Rights mostly reach equally far for all kinds: after the first refusal the others are not tried.
     narrow = [
         (each, namespace)

@@ -87,11 +87,12 @@ def plan_object(
     policy: ApplyPolicy = DEFAULT,
     adopt: bool = False,
     keeper: Syncer | None = None,
+    holders: Mapping[str, str] | None = None,
 ) -> Step:
     """Decide from what is known without asking the server; CONFIGURE is then confirmed by a dry-run.
 
     `adopt` takes over whatever is there, the policy alone only what is of no other ApplySet; neither takes what
-    `keeper` applies.
+    `keeper` applies. `holders` says of other ApplySets which trees they are.
     """
     entry = _forget_given_up(entry, live, policy)
     if live is None:
@@ -103,6 +104,8 @@ def plan_object(
     elif adopt and is_marked(live):
         # Though it may be ours as well: what they have set is to go.
         action, reason = Action.ADOPT, "applied by Flux or Argo CD before"
+    elif (holder := find_part_of(live)) != part_of and holder.startswith("applyset-"):
+        action, reason = _decide_on_taken((holders or {}).get(holder, holder), adopt=adopt)
     else:
         action, reason = _decide(manifest, live, entry, part_of=part_of, policy=policy, adopt=adopt)
     if action is Action.CONFIGURE and entry and not entry.fingerprint.startswith(compute_digest(manifest)):
@@ -216,28 +219,34 @@ def format_refusal(conflicts: Sequence[Conflict]) -> str:
     return "; ".join([*parts, CONFLICTS]) if parts else ""
 
 
+def _decide_on_taken(holder: str, *, adopt: bool) -> tuple[Action, str]:
+    """What another set has, or took over, as ours may, is its own: two would take it in turns for ever.
+
+    A service may not take it, whatever its policy; whoever starts a pass may.
+    """
+    if adopt:
+        return Action.ADOPT, f"was part of {holder}"
+    remedy = "name it otherwise, or --adopt takes it away from there"
+    return Action.REFUSE, f"exists and is not ours (it is part of {holder}); {remedy}"
+
+
 def _decide(
     manifest: Manifest, live: Body, entry: Entry | None, *, part_of: str, policy: ApplyPolicy, adopt: bool
 ) -> tuple[Action, str]:
-    holder = find_part_of(live)
-    # Another set that took it over, as ours may with --adopt, keeps it: two would take it in turns for ever.
-    taken = holder.startswith("applyset-") and holder != part_of
-    if entry and entry.uid == live["metadata"]["uid"] and not taken:
+    if entry and entry.uid == live["metadata"]["uid"]:
         if _is_as_left(manifest, live, entry):
             return Action.UNCHANGED, ""
         return Action.CONFIGURE, "changed"
-    begun = entry is not None and entry.pending == Action.ADOPT and not taken
-    if (holder == part_of or begun) and find_own_entry(live):
+    begun = entry is not None and entry.pending == Action.ADOPT
+    if (find_part_of(live) == part_of or begun) and find_own_entry(live):
         return Action.CONFIGURE, "ours by its marks, unknown to the inventory"
-    if (live["metadata"].get("annotations") or {}).get(RELEASED) == part_of and not taken:
+    if (live["metadata"].get("annotations") or {}).get(RELEASED) == part_of:
         return Action.ADOPT, "let go of by this tree before"
-    if adopt or (policy.adopt and not taken):
+    if adopt or policy.adopt:
         return Action.ADOPT, "existed before"
     managers = ", ".join(sorted({each.owner.manager for each in find_owners(live).values()}))
-    whose = f"it is part of {holder}" if taken else f"its fields are set by {managers or 'nobody'}"
-    # A service may not take what another tree has; whoever starts a pass may.
-    by_policy = manifest.service and not taken
-    remedy = "--adopt, or `adopt: allow` in its service.yaml," if by_policy else "--adopt"
+    whose = f"its fields are set by {managers or 'nobody'}"
+    remedy = "--adopt, or `adopt: allow` in its service.yaml," if manifest.service else "--adopt"
     return Action.REFUSE, f"exists and is not ours ({whose}); {remedy} takes it over"
 
 

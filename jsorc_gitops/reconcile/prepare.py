@@ -40,6 +40,9 @@ from jsorc_gitops.reconcile.ports import Cluster
 _ROUNDS = 4
 # How often in a row a field is taken back before it is left to whom it is taken from.
 PATIENCE = 3
+# A resourceVersion that no object has: an apply that carries it makes what is not there, and changes nothing that
+# is. A dry-run answers it.
+_UNMADE = "1"
 _NAMED = 5  # fields of an object that are named; of more, the rest is counted
 
 
@@ -114,6 +117,8 @@ def _make_request(question: _Question, *, part_of: str, dry_run: bool) -> ApplyR
         # The old one is in the way, so what may stand in its place is asked under another name.
         ref = ref._replace(name=PROBE)
         body["metadata"] = {**body["metadata"], "name": PROBE}
+    elif not dry_run and step.action is Action.CREATE:
+        body["metadata"]["resourceVersion"] = _UNMADE
     return ApplyRequest(ref=ref, body=body, force=question.force, dry_run=dry_run)
 
 

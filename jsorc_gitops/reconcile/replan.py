@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, ObjectRef
+from jsorc_gitops.reconcile.inventory import find_part_of
 from jsorc_gitops.reconcile.neighbours import find_keepers
 from jsorc_gitops.reconcile.plan import Action, Step, is_going, is_stale, plan_object
 from jsorc_gitops.reconcile.ports import Pass
@@ -52,17 +53,21 @@ def _replan(run: Pass, step: Step, live: Body | None) -> Step:
     keeper = find_keepers(run.cluster, {step.ref: live}).get(step.ref) if live else None
     if keeper and run.options.takeover and keeper.is_at_rest:
         keeper = None
-    same = live and step.live and live["metadata"]["uid"] == step.live["metadata"]["uid"]
-    if live and same and not keeper:
+    if live and step.live and not keeper and _is_same(live, step.live):
         # What cannot be changed now may be by then; what is going away never comes back.
         action = Action.CONFIGURE if step.action is Action.RECREATE else step.action
         return replace(step, live=live, action=Action.RECREATE if is_going(live) else action)
     return plan_object(
         step.manifest,
         live,
-        None,
+        step.entry,
         part_of=run.part_of,
         policy=step.policy,
         adopt=run.options.adopt,
         keeper=keeper,
     )
+
+
+def _is_same(live: Body, before: Body) -> bool:
+    """Whether it is the object that was looked at, and no other tree, which writes as we do, has taken it."""
+    return live["metadata"]["uid"] == before["metadata"]["uid"] and find_part_of(live) == find_part_of(before)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import RESTARTED_AT, Body, ObjectRef
 from jsorc_gitops.model.services import ServiceRecord
+from jsorc_gitops.reconcile.inventory import find_part_of
 from jsorc_gitops.reconcile.ledger import LedgerEntry, Outcome
 from jsorc_gitops.reconcile.ports import Pass
 
@@ -26,6 +27,8 @@ def restart_workloads(run: Pass, record: ServiceRecord, at: str, live: Mapping[O
     for ref in record.watch:
         if _find_annotations(live[ref]).get(RESTARTED_AT) == at:
             continue
+        if find_part_of(live[ref]) not in {"", run.part_of}:
+            return f"{ref} is another tree's, and is not restarted"
         template = {"metadata": {"annotations": {RESTARTED_AT: at}}}
         patch = {"metadata": {"uid": live[ref]["metadata"]["uid"]}, "spec": {"template": template}}
         try:

@@ -122,9 +122,8 @@ def read_status(
 ) -> TreeStatus:
     """How a tree at a commit is now, whether a pass is at work or not; of these services alone, if any are named.
 
-    Raises ClusterError where the API server or the state cannot be read at all, FormatError where the state is of
-    a newer jsorc or broken, RefusedError for another cluster than the pinned one, JsorcError for an unknown
-    service.
+    Raises ClusterError where the API server or the state cannot be read, FormatError where the state is newer or
+    broken, RefusedError for another cluster than the pinned one, JsorcError for an unknown service.
     """
     run = Pass(tree=tree, revision=revision, doors=doors, options=Options())
     run.cluster.read_discovery()
@@ -134,7 +133,7 @@ def read_status(
     run, state = _choose(run, state, services)
     observed = observe_tree(run.cluster, select_manifests(run.tree), state, tree=tree.name, part_of=run.part_of)
     ours, syncers = tree.settings.applier == "jsorc", judge_syncers(run, observed)
-    applied = state.revision if ours else find_synced(observed)
+    applied = state.revision if ours else find_synced(tree, observed)
     healths, unseen = _judge_health(run, observed)
     objects = (
         _judge_objects(run, state, observed, healths) if ours else judge_synced(run, observed, healths, read_at)
@@ -222,6 +221,7 @@ def _judge_object(
         part_of=run.part_of,
         policy=run.tree.find_policy(service),
         keeper=observed.keepers.get(ref),
+        holders=observed.holders,
     )
     return judge_step(step, health)
 

@@ -18,17 +18,16 @@ ReadAt = Callable[[str], Tree | None]
 
 
 def judge_syncers(run: Pass, observed: Observation) -> tuple[Health, ...]:
-    """How far each Kustomization or Application is that keeps an object of the tree."""
+    """How far each Kustomization or Application is that applies the tree."""
     if run.tree.settings.applier == "jsorc":
         return ()
-    found = {each.ref: each for each in observed.keepers.values()}
-    return tuple(judge_at_head(run, found[ref]) for ref in sorted(found))
+    return tuple(judge_at_head(run, each) for each in observed.list_syncers(run.tree))
 
 
-def find_synced(observed: Observation) -> str:
+def find_synced(tree: Tree, observed: Observation) -> str:
     """The commit that Flux or Argo CD has applied, where all of it is at one; else ""."""
     # Argo CD's revision is what it has compared, whether or not all of that could be applied.
-    revisions = {"" if each.late else each.revision for each in observed.keepers.values()}
+    revisions = {"" if each.late else each.revision for each in observed.list_syncers(tree)}
     found = revisions.pop() if len(revisions) == 1 else ""
     return found if is_commit(found) else ""
 

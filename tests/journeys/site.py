@@ -145,7 +145,7 @@ class Site:
 
 
 def is_create(answered: Answered) -> bool:
-    """Whether it was sent to make an object, so without the uid and version of one."""
+    """Whether it was sent to make an object, so without the uid of one."""
     if answered.request.method != "PATCH":
         return False
-    return "resourceVersion" not in json.loads(answered.request.body)["metadata"]
+    return "uid" not in json.loads(answered.request.body)["metadata"]

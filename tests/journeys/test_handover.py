@@ -309,6 +309,44 @@ def test_a_tree_of_the_same_name_elsewhere(tree: Handover, tmp_path: Path, contr
     assert "Kustomization" not in adopted.output
 
 
+def test_what_others_apply_besides(tree: Handover, tmp_path: Path, controlplane: ControlPlane) -> None:
+    """What somebody else's Flux goes on applying, the tree's Namespace say, is left to it, and stops nothing."""
+    meta = f"metadata: {{name: {tree.namespace}}}\n"
+    shared = f"apiVersion: rbac.authorization.k8s.io/v1\nkind: ClusterRole\n{meta}rules: []\n"
+    other = Handover(tmp_path / "other", controlplane, f"{tree.namespace}-other")
+    controlplane.kubectl("create", "namespace", other.namespace)
+    other.say_applier("flux", shared, f"apiVersion: v1\nkind: Namespace\n{meta}")
+    Syncer(other, "flux").sync()
+    tree.say_applier("jsorc", shared, SETTINGS)
+
+    done = tree.adopt()
+
+    keeper = f"Kustomization {other.namespace}/app"
+    labels = tree.scratch.read("namespace", tree.namespace)["metadata"]["labels"]
+    controlplane.kubectl(
+        "delete", "--wait=false", f"namespace/{other.namespace}", f"clusterrole/{tree.namespace}"
+    )
+    assert done.code == 0, done.output
+    assert f"warning: {keeper} has not applied the tree's records, so what else it applies is left" in done.output
+    assert f"ClusterRole/{tree.namespace} yielded: {keeper} applies it" in done.output
+    assert (labels[f"{FLUX}/namespace"], PART_OF in labels) == (other.namespace, False)
+
+
+def test_what_others_apply_without_our_label(tree: Handover) -> None:
+    """Its pods are waited for, and looked at before a reset by hand, as those of any other object."""
+    web = WEB.replace("replicas: 0", "replicas: 1")
+    tree.say_applier("flux", web)
+    Syncer(tree, "flux").sync("Deployment")
+    tree.kubectl("label", "deployment/web", "jsorc.jaseci.org/tree-")
+    tree.scratch.write("jsorc.yaml", f"namespace: {tree.namespace}\n")
+    tree.say(web, reset={"via": "rollout"})
+
+    waited, reset = tree.reconcile("--wait", "--timeout", "1s"), tree.scratch.jsorc("reset", "app")
+
+    assert f"--wait ran out of time for Deployment/{tree.namespace}/web" in waited.output, waited.output
+    assert f"Deployment/{tree.namespace}/web: 0 of 1 pod ready" in reset.output, reset.output
+
+
 def test_who_is_resumed_meanwhile(tree: Handover, proxy: Proxy) -> None:
     """What Flux writes before its fields are made ours is neither lost nor taken over."""
     syncer = say_both(tree, WEB, SETTINGS)

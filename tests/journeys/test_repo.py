@@ -76,7 +76,7 @@ def test_it_applies_what_is_pushed(remote: Remote, tmp_path: Path) -> None:
     done = remote.reconcile("--metrics", str(metrics))
 
     assert (done.code, "ConfigMap/" in done.output, "pruned" in done.output) == (0, True, True), done.output
-    assert 'repository="fleet"' in metrics.read_text()
+    assert f'repository="fleet/{FOLDER}"' in metrics.read_text()
     again = remote.reconcile()
     assert (again.code, again.output) == (0, "")
 

@@ -320,7 +320,8 @@ def test_a_pass_tells_who_is_at_rest(flux: Handover) -> None:
     report = flux.run(OURS, "c3")
     assert {each.action for each in report.objects} == {Action.YIELD}
     number = len(OURS.manifests)
-    assert report.warnings == (f"Kustomization flux-system/app is at rest, with {number} objects: jsorc adopt",)
+    said = f"is at rest, and nobody applies what it kept ({number} of this tree): jsorc adopt"
+    assert report.warnings == (f"Kustomization flux-system/app {said}",)
     flux.keep(*OURS.manifests)
     assert flux.run(OURS, "c3").warnings == ()
 
@@ -344,7 +345,7 @@ def test_what_was_never_released_loses_the_marks_too(world: Handover) -> None:
 
 def test_who_is_at_work_is_not_disturbed(flux: Handover) -> None:
     """It is refused whole, with what puts it to rest; a dry run, too."""
-    flux.keep(MAP)
+    flux.keep(*OURS.manifests)
     for dry_run in (True, False):
         with pytest.raises(
             RefusedError, match=f"Kustomization flux-system/app is at work; suspend it .*: {STOP}"
@@ -432,6 +433,32 @@ def test_definitions_that_argocd_does_not_mark(world: Handover) -> None:
     world.cluster.put(app)
     keepers = find_keepers(world.cluster, dict.fromkeys(refs, body))
     assert {ref: str(each) for ref, each in keepers.items()} == {refs[0]: "Application argocd/app"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "suspended", "keeper"),
+    [
+        (False, False, "Kustomization flux-system/app"),
+        (False, True, "Kustomization flux-system/app"),
+        (True, False, "Kustomization flux-system/app"),
+        (True, True, "Application argocd/app"),
+    ],
+    ids=["an old mark of Argo CD", "and Flux suspended", "both, Argo CD at rest", "both at rest"],
+)
+def test_marks_of_both(world: Handover, *, listed: bool, suspended: bool, keeper: str) -> None:
+    """Who keeps an object is told by who lists it, and of two that do, who is at work."""
+    metadata = BODIES[0]["metadata"] | {
+        "labels": MARKS,
+        "annotations": {"argocd.argoproj.io/tracking-id": f"app:/ConfigMap:{MAP.namespace}/{MAP.name}"},
+        "managedFields": [{"manager": "argocd-controller"}, {"manager": "kustomize-controller"}],
+    }
+    app = make_body("Application", "app", namespace="argocd", apiVersion="argoproj.io/v1alpha1", spec={})
+    resource = {"kind": "ConfigMap", "namespace": MAP.namespace, "name": MAP.name}
+    world.cluster.put({**app, "status": {"resources": [resource] if listed else []}})
+    world.cluster.served.add(("argoproj.io/v1alpha1", "Application"))
+    world.keep(MAP, suspend=suspended)
+    found = find_keepers(world.cluster, {MAP: {**BODIES[0], "metadata": metadata}})
+    assert str(found[MAP]) == keeper
 
 
 def test_what_cannot_be_changed_is_not_made_anew(flux: Handover) -> None:

@@ -57,6 +57,14 @@ def test_one_list_for_each_kind(world: World) -> None:
     assert (len(observed.live), observed.unread) == (10, {})
 
 
+def test_nothing_of_a_neighbour_comes_along(world: World) -> None:
+    """Another tree of the same name may have thousands elsewhere; a kind in one namespace is listed there."""
+    for body in (make_config_map("a"), make_body("ConfigMap", "a", namespace="theirs")):
+        world.cluster.put(body)
+    observed = observe(world, make_config_map("a"))
+    assert (world.log, [*observed.live]) == (["list ConfigMap"], [make_ref("ConfigMap", "a")])
+
+
 def test_what_the_label_does_not_find_is_asked_for(world: World) -> None:
     """Somebody took our label off; the object is there all the same."""
     unlabelled = make_config_map("a")
@@ -84,14 +92,16 @@ def test_where_many_are_missing_their_names_are_listed(world: World) -> None:
 
 def test_where_names_may_not_be_listed_each_is_asked_for(world: World) -> None:
     """The answer of each says whether it is there, or may not be read."""
-    bodies = [make_config_map(f"map-{number}") for number in range(FEW + 2)]
-    world.cluster.put(bodies[7])
+    elsewhere = make_body("ConfigMap", "a", namespace="other")
+    bodies = [*(make_config_map(f"map-{number}") for number in range(FEW + 2)), elsewhere]
+    for body in (bodies[7], elsewhere):
+        world.cluster.put(body)
     world.hooks.before = lambda verb, what: (
         ClusterError("no", status=500) if (verb, what) == ("list", "ConfigMap/home") else None
     )
     observed = observe(world, *bodies)
     assert world.log[2:] == [f"get ConfigMap/home/map-{number}" for number in range(FEW + 2) if number != 7]
-    assert ([*observed.live], observed.unread) == ([make_ref("ConfigMap", "map-7")], {})
+    assert ([each.name for each in observed.live], observed.unread) == (["map-7", "a"], {})
 
 
 def test_the_inventorys_kinds_are_read_too(world: World) -> None:
@@ -131,11 +141,12 @@ def test_rights_in_namespaces_are_enough(world: World) -> None:
 def test_rights_that_reach_further_for_some_kinds(world: World) -> None:
     """What may be listed everywhere is listed once, the others in their namespaces after that."""
     world.cluster.narrow = {"Service"}
-    for body in FOUR:
+    bodies = [*FOUR, make_body("Service", "a", namespace="other")]
+    for body in bodies:
         world.cluster.put(body)
-    observed = observe(world, *FOUR)
-    assert world.log == ["list ConfigMap", "list Service", "list Deployment", "list Service"]
-    assert (len(observed.live), observed.unread) == (4, {})
+    observed = observe(world, *bodies)
+    assert world.log == ["list ConfigMap", *["list Service"] * 3, "list Deployment"]
+    assert (len(observed.live), observed.unread) == (5, {})
 
 
 def test_a_namespace_that_only_the_inventory_knows_is_listed_too(world: World) -> None:

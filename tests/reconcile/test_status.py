@@ -314,6 +314,22 @@ def test_what_flux_applies(world: World) -> None:
     assert status.exit_code == 0
 
 
+def test_where_flux_is(world: World) -> None:
+    """That is told by who applies the tree; who else keeps one of its objects may be at another commit."""
+    flux = "kustomize.toolkit.fluxcd.io"
+    world.cluster.served.add((f"{flux}/v1", "Kustomization"))
+    tree = replace(TREE, settings=replace(TREE.settings, applier="flux"))
+    for ref, manifest in tree.manifests.items():
+        name, commit = ("theirs", C2) if ref == MAP_REF else ("app", C1)
+        labels = {**manifest.body["metadata"]["labels"], f"{flux}/name": name, f"{flux}/namespace": HOME}
+        marked = {**manifest.body, "metadata": {**manifest.body["metadata"], "labels": labels}}
+        world.cluster.put(marked, manager="kustomize-controller")
+        entries = [{"id": f"{each.namespace}_{each.name}_{each.group}_{each.kind}"} for each in tree.manifests]
+        status = {"inventory": {"entries": entries}, "lastAppliedRevision": f"main@sha1:{commit}"}
+        world.cluster.put(make_body("Kustomization", name, apiVersion=f"{flux}/v1", spec={}, status=status))
+    assert read(world, tree).applied == C1
+
+
 def test_a_namespace_of_somebody_else(world: World) -> None:
     """The tree needs it and it is there, which is all; nothing is to be told."""
     home = make_body("Namespace", HOME, namespace="")
