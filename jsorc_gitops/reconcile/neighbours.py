@@ -44,12 +44,12 @@ def _find_kustomizations(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> 
             keeper = ObjectRef(group=FLUX, kind="Kustomization", namespace=namespace, name=name)
             named.setdefault(keeper, []).append(ref)
     answers = cluster.get_objects([(version, keeper) for keeper in named]) if named else []
-    return {
-        ref: Syncer(ref=keeper, body=answer)
-        for (keeper, refs), answer in zip(named.items(), answers, strict=True)
-        for ref in refs
+    found = {
+        keeper: Syncer(ref=keeper, body=answer)
+        for keeper, answer in zip(named, answers, strict=True)
         if answer is not None
     }
+    return {ref: syncer for keeper, syncer in found.items() for ref in named[keeper]}
 
 
 def _find_applications(cluster: Cluster, marked: Mapping[ObjectRef, Body]) -> dict[ObjectRef, Syncer]:

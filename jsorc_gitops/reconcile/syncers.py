@@ -7,6 +7,7 @@ https://argo-cd.readthedocs.io/en/stable/user-guide/auto_sync/
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from jsorc_gitops.errors import ClusterError
@@ -34,7 +35,7 @@ _WAITS, _UNHEALTHY = "DependencyNotReady", "HealthCheckFailed"
 _LONGEST = 300  # of what a message quotes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # without slots, since it remembers what it keeps
 class Syncer:
     """A Kustomization or an Application that has marked objects as its own; or why it could not be read."""
 
@@ -53,9 +54,12 @@ class Syncer:
         """Whether it says that the object is its own; one that cannot be asked counts."""
         if isinstance(self.body, ClusterError):
             return True
-        if self.ref.group == FLUX:
-            return _spell_flux(ref) in _list_entries(self.body)
-        return any(_find_identity(each) == ref for each in _list_resources(self.body))
+        return (_spell_flux(ref) if self.ref.group == FLUX else ref) in self._kept
+
+    @cached_property
+    def _kept(self) -> frozenset[str | ObjectRef]:
+        body = {} if isinstance(self.body, ClusterError) else self.body
+        return _list_entries(body) | frozenset(map(_find_identity, _list_resources(body)))
 
     def has_in_git(self, ref: ObjectRef) -> bool:
         """Whether what it applied last has the object; one that left git stays where nothing is pruned."""
