@@ -30,7 +30,7 @@ _KEYS = (
     "jaseci",
     "environments",
 )
-_ENVIRONMENT_KEYS = ("namespace", "namespaces", "keep_alive", "cluster", "applier")
+_ENVIRONMENT_KEYS = ("namespace", "namespaces", "keep_alive", "cluster", "applier", "jaseci")
 
 # Who applies a tree: jsorc itself, or what syncs rendered/ and has it judge and reset beside.
 Applier = Literal["jsorc", "flux", "argocd"]
@@ -79,6 +79,7 @@ class Environment:
     keep_alive: tuple[str, ...] | None = None
     cluster: str = ""
     applier: Applier | None = None
+    jaseci: JaseciSettings | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +116,7 @@ class Settings:
             keep_alive=self.keep_alive if environment.keep_alive is None else environment.keep_alive,
             cluster=environment.cluster or self.cluster,
             applier=environment.applier or self.applier,
+            jaseci=environment.jaseci or self.jaseci,
             environments={},
         )
 
@@ -237,6 +239,7 @@ def _parse_environment(fields: Fields | None, services: Collection[str] | None) 
         keep_alive=_parse_keep_alive(fields, services),
         cluster=fields.text("cluster") if "cluster" in fields.mapping else "",
         applier=_parse_applier(fields),
+        jaseci=_parse_jaseci(fields.below("jaseci")),
     )
 
 

@@ -106,6 +106,21 @@ def test_keep_alive(keep_alive: tuple[str, ...] | None, kept: list[str]) -> None
     assert [name for name in ("mail", "redis") if settings.keeps_alive(name)] == kept
 
 
+def test_an_environment_has_its_own_jaseci() -> None:
+    """As a whole, credentials included; without one it has that of the others."""
+    text = (
+        "jaseci: {url: 'http://a', credentials: {env: A}}\n"
+        "environments: {dev: {jaseci: {selector: app=j, port: 80, credentials: {env: B}}}, prod: {}}\n"
+    )
+    settings = parse_settings(text, source="jsorc.yaml")
+    dev = JaseciSettings(selector="app=j", port=80, credentials=CredentialsReference(kind="env", name="B"))
+
+    assert (settings.of_tree("dev").jaseci, settings.of_tree("prod").jaseci) == (dev, settings.jaseci)
+    assert complaint("environments:\n  dev:\n    jaseci: {credentials: {env: B}}\n") == (
+        "jsorc.yaml:3: environments.dev.jaseci.url: is missing; say url, or selector and port"
+    )
+
+
 def test_an_environment_has_an_applier_of_its_own() -> None:
     """Where it says none, it is the one of the repository; jsorc where that says none either."""
     text = "applier: flux\nenvironments: {dev: {applier: jsorc}, prod: {}}\n"
