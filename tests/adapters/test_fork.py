@@ -37,6 +37,12 @@ finally:
 pytestmark = pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="on one core there is nothing to fork for")
 
 
+@pytest.fixture(autouse=True)
+def alone() -> None:
+    """A process with threads makes no copy; those of servers that other tests have stopped are about to end."""
+    wait_until(lambda: threading.active_count() == 1, what=f"only one of {threading.enumerate()} is left")
+
+
 def end(how: Callable[[], object]) -> Callable[[], int]:
     """A function that ends a copy of this process, and is fine in this process itself."""
     here = os.getpid()

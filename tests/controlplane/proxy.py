@@ -108,6 +108,7 @@ class Proxy:
         self._lock = Lock()
         self._released, self._stopped = Event(), Event()
         self._open: dict[socket.socket, Request | None] = {}  # with what each is answered at present
+        self._upstreams: set[_Upstream] = set()
         self._inner = ssl.create_default_context(cafile=plane.ca)
         self._outer = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._outer.load_cert_chain(plane.ca, plane.ca.with_suffix(".key"))
@@ -160,10 +161,13 @@ class Proxy:
         return len(found)
 
     def stop(self) -> None:
-        """Close the port and every connection."""
+        """Close the port and every connection, also those to the API server, which may not have a word to say."""
         self._stopped.set()
         self.behave()
         self.go_away()
+        with self._lock:
+            for each in self._upstreams:
+                each.shut()
 
     def go_away(self) -> None:
         """Close the port and every connection, as the API server does when it ends, until `come_back`."""
@@ -194,7 +198,9 @@ class Proxy:
                 self._outer.wrap_socket(raw, server_side=True) as client,
                 _Upstream(self._plane, self._inner) as up,
             ):
-                self._open[client] = None
+                with self._lock:
+                    self._open[client] = None
+                    self._upstreams.add(up)
                 try:
                     with client.makefile("rb") as reader:
                         while (request := _read_request(reader)) and not self._stopped.is_set():
@@ -206,6 +212,7 @@ class Proxy:
                 finally:
                     with self._lock:
                         del self._open[client]
+                        self._upstreams.remove(up)
 
     def _pass(self, request: Request, client: socket.socket, up: "_Upstream") -> bool:
         """Answer one request; False when the connection is to end."""
@@ -265,6 +272,12 @@ class _Upstream:
             self._reader.close()
             self._socket.close()
             self._socket = None
+
+    def shut(self) -> None:
+        """End an answer that is being waited for."""
+        if self._socket:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def forward(self, request: Request, send: Callable[[bytes], None], hear: Callable[[int], None]) -> bool:
         """Hand the API server's answer on as it comes, its status first; False when it ends the connection."""

@@ -388,7 +388,8 @@ def test_every_replica_is_called_and_verified(bare: Site, tmp_path: Path) -> Non
 def place_pods(site: Site) -> None:
     """Have the two pods of the Deployment at the two addresses, ready."""
     pods = wait_until(
-        lambda: site.read("pods", "-n", site.namespace, "-l", "app=server")["items"], what="pods of the server"
+        lambda: (site.read("pods", "-n", site.namespace, "-l", "app=server") or {}).get("items"),
+        what="pods of the server",
     )
     for pod, address in zip(pods, ADDRESSES, strict=True):
         name = pod["metadata"]["name"]

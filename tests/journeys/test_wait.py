@@ -92,7 +92,7 @@ def mark(tree: Tree, state: Any) -> None:
 def test_it_stays_until_the_pod_is_ready(tree: Tree, proxy: Proxy, start: Start) -> None:
     """Meanwhile nothing but the Lease is asked for, and every change of the verdict is told; then exit code 0."""
     process = start("--output", "json")
-    wait_until(lambda: tree.read("pods", "--selector=app=web")["items"], what="a pod")
+    wait_until(lambda: (tree.read("pods", "--selector=app=web") or {}).get("items"), what="a pod")
     renewals, others = proxy.count(LEASE), proxy.count() - proxy.count(LEASE)
     wait_until(lambda: proxy.count(LEASE) > renewals, what="the lease is renewed")
     assert proxy.count() - proxy.count(LEASE) == others

@@ -439,8 +439,9 @@ CASES = [
         (_CLASSED, {**_CLASSED, "spec.loadBalancerClass": "a.b/d"}, IMMUTABLE),
         (_CLASSED, {}, ""),
         (_CLASSED, ""),
-        ({**_LOCAL, "spec.healthCheckNodePort": 30999}, {**_LOCAL, "spec.healthCheckNodePort": 30998}, IMMUTABLE),
-        ({**_LOCAL, "spec.healthCheckNodePort": 30997}, _BALANCED, ""),
+        # Of the band that the server itself gives out last: https://kep.k8s.io/3668
+        ({**_LOCAL, "spec.healthCheckNodePort": 30002}, {**_LOCAL, "spec.healthCheckNodePort": 30003}, IMMUTABLE),
+        ({**_LOCAL, "spec.healthCheckNodePort": 30004}, _BALANCED, ""),
         ({"spec.ports.0.port": 81}, ""),
         ({"spec.sessionAffinity": "ClientIP"}, ""),
     ),
