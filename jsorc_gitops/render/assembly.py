@@ -168,7 +168,9 @@ def _fill_templates(
         return tools.templates.fill(services[name], context)
 
     names = list(services)
-    ours = len(names) // 2
+    # Two of five, since a fork has to be made first, and to hand over what it found: half takes 7 % longer on two
+    # idle cores, though less on busy ones.
+    ours = len(names) * 3 // 5
     with tools.fork(lambda: fill(names[ours:])) as get_rest:
         first = fill(names[:ours])
         rest = get_rest()
