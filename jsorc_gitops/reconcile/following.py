@@ -14,7 +14,7 @@ from jsorc_gitops.reconcile.health import Health, Status
 from jsorc_gitops.reconcile.holding import TICK, hold_lease
 from jsorc_gitops.reconcile.inventory import State
 from jsorc_gitops.reconcile.memory import read_memory
-from jsorc_gitops.reconcile.observe import list_records, observe_tree, select_manifests
+from jsorc_gitops.reconcile.observe import list_records, observe_tree, select_manifests, select_syncers
 from jsorc_gitops.reconcile.pauses import leave_out_paused
 from jsorc_gitops.reconcile.ports import NoHistory, Pass
 from jsorc_gitops.reconcile.records import FoundTree, Sight, find_claimed, look_at_records, parse_sight
@@ -82,12 +82,14 @@ def _look(run: Pass, found: FoundTree | None) -> _View:
 def _await_synced(run: Pass, view: _View, give_up: float, *, is_found: bool) -> tuple[Pass, _View]:
     """Stay until what syncs the tree is done; the pass that is left, over the tree as it is then."""
     clock, sight = run.doors.clock, view.now
-    while (late := _find_late(run, sight)) and clock.monotonic() < give_up:
-        with run.doors.waiting(late):
-            while _find_late(run, sight) == late and clock.monotonic() < give_up:
+    late = _find_late(run, sight)
+    while late and clock.monotonic() < give_up:
+        with run.doors.waiting(awaited := late):
+            while late == awaited and clock.monotonic() < give_up:
                 clock.sleep(TICK)
                 run.doors.lease.check()
                 sight = look_at_records(run.cluster, run.namespace)
+                late = _find_late(run, sight)
     view = replace(view, read=sight, now=sight)
     if is_found:
         again = parse_sight(run.cluster, view.now, run.namespace, run.tree.name)
@@ -101,16 +103,11 @@ def _await_synced(run: Pass, view: _View, give_up: float, *, is_found: bool) -> 
 
 def _find_late(run: Pass, sight: Sight) -> str:
     """What is to happen before the tree is applied; "" once it is, and where it has failed."""
-    for each in _list_syncers(run, sight):
+    for each in select_syncers(run.tree, sight.syncers):
         if judge_at_head(run, each).status is Status.PROGRESSING and not _is_superseded(run, each.revision):
             return f"{each} to be done"
     refs = [] if run.tree.settings.applier == "jsorc" else list_records(run.tree)
     return next((f"{ref} to be synced" for ref in refs if ref not in sight.syncers), "")
-
-
-def _list_syncers(run: Pass, sight: Sight) -> list[Syncer]:
-    """What syncs the tree, each once."""
-    return list({each.ref: each for ref in list_records(run.tree) if (each := sight.syncers.get(ref))}.values())
 
 
 def judge_at_head(run: Pass, syncer: Syncer) -> Health:
@@ -160,7 +157,7 @@ def _is_same_tree(run: Pass, commit: str) -> bool:
 
 def _tell_syncers(run: Pass, view: _View, state: State) -> Report:
     """How far what syncs the tree is, which records cannot be used, and what is odd about who applies it."""
-    applier, syncers = run.tree.settings.applier, _list_syncers(run, view.now)
+    applier, syncers = run.tree.settings.applier, select_syncers(run.tree, view.now.syncers)
     healths = [judge_at_head(run, each) for each in syncers]
     warnings, errors = [], list(view.broken.values())
     if applier != "jsorc" and not syncers:

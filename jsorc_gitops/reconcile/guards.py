@@ -6,8 +6,8 @@ from jsorc_gitops.errors import ClusterError, FormatError, RefusedError
 from jsorc_gitops.model.layout import compute_folder
 from jsorc_gitops.model.objects import Manifest, ObjectRef
 from jsorc_gitops.model.tree import PRUNE_TRAILER
-from jsorc_gitops.reconcile.inventory import ID_LABEL, State, find_part_of, state_name
-from jsorc_gitops.reconcile.observe import Observation
+from jsorc_gitops.reconcile.inventory import State, find_part_of
+from jsorc_gitops.reconcile.observe import Observation, list_trees
 from jsorc_gitops.reconcile.plan_prune import EVERYTHING
 from jsorc_gitops.reconcile.ports import Pass
 from jsorc_gitops.reconcile.storage import read_state
@@ -121,9 +121,11 @@ def is_foreign_namespace(run: Pass, manifest: Manifest, observed: Observation) -
     Such a one is left as it is: it is enough that it exists. One that is taken over was ours, or theirs who have
     applied the tree.
     """
+    if not is_needed_namespace(manifest):
+        return False
     if run.options.takeover and observed.keepers.get(manifest.ref) in observed.list_syncers(run.tree):
         return False
-    live = observed.live.get(manifest.ref) if is_needed_namespace(manifest) else None
+    live = observed.live.get(manifest.ref)
     return live is not None and find_part_of(live) != run.part_of
 
 
@@ -139,9 +141,7 @@ def find_former_homes(run: Pass, state: State) -> tuple[str, ...]:
     """
     if state.resource_version:
         return ()
-    (found,) = run.cluster.list_objects([("v1", "ConfigMap")], selector=ID_LABEL, names_only=True)
-    states = [] if isinstance(found, ClusterError) else [each["metadata"] for each in found]
-    homes = {each["namespace"] for each in states if each["name"] == state_name(run.tree.name)}
+    homes = {home for tree, home in list_trees(run.cluster) if tree == run.tree.name}
     return tuple(
         f"this repository has been applied from namespace {home}, too; if `namespace` was changed in jsorc.yaml, "
         f"what it runs there stays: change it back, remove the services, reconcile, then change it"

@@ -8,7 +8,7 @@ from jsorc_gitops.errors import ClusterError
 from jsorc_gitops.model.objects import Body, Manifest, ObjectRef
 from jsorc_gitops.model.scrubbing import make_scrubber
 from jsorc_gitops.reconcile.health import Evidence, Health, Status, compute_healths, is_about_pods, is_judged
-from jsorc_gitops.reconcile.observe import list_kinds, list_pods
+from jsorc_gitops.reconcile.observe import get_each, list_kinds, list_pods
 from jsorc_gitops.reconcile.ports import Cluster, Pass
 
 # So many objects in trouble are looked into: two LISTs of Events and a log each, and one tells for many.
@@ -106,10 +106,7 @@ def _read_again(
     reasons = {ref: failed.get((*ref.group_kind, ref.namespace), "") for ref in versions}
     # What somebody else applies need not have our label.
     asked = [(version, ref) for ref, version in versions.items() if ref not in found and not reasons[ref]]
-    for (_, ref), answer in zip(asked, run.cluster.get_objects(asked), strict=True):
-        if isinstance(answer, ClusterError):
-            reasons[ref] = str(answer)
-        elif answer is not None:
-            found[ref] = answer
+    unlabelled, unread = get_each(run.cluster, asked)
+    reasons |= unread
     known = {ref: body for ref, body in live.items() if ref not in versions}
-    return known | found, {ref: why for ref, why in reasons.items() if why}
+    return known | found | unlabelled, {ref: why for ref, why in reasons.items() if why}

@@ -39,8 +39,13 @@ class Observation:
         return self.unread.get(_find_place(ref), "")
 
     def list_syncers(self, tree: Tree) -> list[Syncer]:
-        """What applies the tree, by its settings and records, each once; others may keep what it has, too."""
-        return list({each.ref: each for ref in list_records(tree) if (each := self.keepers.get(ref))}.values())
+        """What applies the tree; others may keep what it has, too."""
+        return select_syncers(tree, self.keepers)
+
+
+def select_syncers(tree: Tree, syncers: Mapping[ObjectRef, Syncer]) -> list[Syncer]:
+    """What applies a tree, by its settings and records, each once."""
+    return list({each.ref: each for ref in list_records(tree) if (each := syncers.get(ref))}.values())
 
 
 def list_records(tree: Tree) -> list[ObjectRef]:
@@ -75,11 +80,9 @@ def observe_tree(
         (version, ref) for ref, version in versions.items() if ref not in live and _find_place(ref) not in unread
     ]
     asked = _leave_out_absent(cluster, asked)
-    for (_, ref), answer in zip(asked, cluster.get_objects(asked), strict=True):
-        if isinstance(answer, ClusterError):
-            unread[_find_place(ref)] = str(answer)
-        elif answer is not None:
-            live[ref] = answer
+    found, failed = get_each(cluster, asked)
+    live |= found
+    unread |= {_find_place(ref): why for ref, why in failed.items()}
     ours = {ref: body for ref, body in live.items() if ref in versions or find_part_of(body) == part_of}
     # A Namespace that the tree merely needs may be of any tree, for good.
     others = {find_part_of(live[ref]) for ref in versions if ref in live and ref.kind != "Namespace"}
@@ -91,17 +94,33 @@ def observe_tree(
     )
 
 
+def get_each(
+    cluster: Cluster, asked: Sequence[tuple[str, ObjectRef]]
+) -> tuple[dict[ObjectRef, Body], dict[ObjectRef, str]]:
+    """Those of single objects (API version, identity) that are there, and why of some nobody knows."""
+    answers = {ref: answer for (_, ref), answer in zip(asked, cluster.get_objects(asked), strict=True) if answer}
+    failed = {ref: str(each) for ref, each in answers.items() if isinstance(each, ClusterError)}
+    return {ref: each for ref, each in answers.items() if not isinstance(each, ClusterError)}, failed
+
+
 def _find_holders(cluster: Cluster, applysets: Collection[str]) -> dict[str, str]:
     """Which trees these are, by their states, as far as those may be listed."""
     if not applysets:
         return {}
-    selector = f"{ID_LABEL} in ({','.join(sorted(applysets))})"
-    (found,) = cluster.list_objects([("v1", "ConfigMap")], selector=selector, names_only=True)
-    places = [] if isinstance(found, ClusterError) else [each["metadata"] for each in found]
-    trees = [(each["name"].removeprefix(STATE_PREFIX), each["namespace"]) for each in places]
+    trees = list_trees(cluster, selector=f"{ID_LABEL} in ({','.join(sorted(applysets))})")
     # One that was restored elsewhere has the ID of where it came from.
     known = {compute_applyset_id(tree, home): f"tree {tree} in namespace {home}" for tree, home in trees}
     return {each: known[each] for each in applysets if each in known}
+
+
+def list_trees(cluster: Cluster, *, selector: str = ID_LABEL) -> list[tuple[str, str]]:
+    """The names and home namespaces of all trees, or of those with these IDs, by their states.
+
+    Empty where those may not be listed.
+    """
+    (found,) = cluster.list_objects([("v1", "ConfigMap")], selector=selector, names_only=True)
+    places = [] if isinstance(found, ClusterError) else [each["metadata"] for each in found]
+    return [(each["name"].removeprefix(STATE_PREFIX), each["namespace"]) for each in places]
 
 
 def _find_versions(

@@ -152,18 +152,15 @@ class _Wait:
         self._update(look_into(self._run.cluster, [self.healths[ref] for ref in refs], self.evidence))
 
     def _open(self, places: Sequence[Place]) -> AbstractContextManager[Watch]:
+        name, live = self._run.tree.name, self.evidence.live.items()
+        ours = f"{TREE_LABEL}={name}"
+        # Pods have no label of the tree; nor need objects that somebody else applies have ours.
+        bare = [ref for ref, body in live if (body["metadata"].get("labels") or {}).get(TREE_LABEL) != name]
         return self._run.cluster.watch_objects(
             [each[:2] for each in places],
-            selectors=list(map(self._select, places)),
+            selectors=["" if each[:2] == _PODS or any(map(each.holds, bare)) else ours for each in places],
             namespaces=[each.namespace for each in places],
         )
-
-    def _select(self, place: Place) -> str:
-        """Pods have no label of the tree; nor need objects that somebody else applies have ours."""
-        name = self._run.tree.name
-        held = [body["metadata"] for ref, body in self.evidence.live.items() if place.holds(ref)]
-        ours = all((each.get("labels") or {}).get(TREE_LABEL) == name for each in held)
-        return f"{TREE_LABEL}={name}" if ours and place[:2] != _PODS else ""
 
     def _name(self, refs: Iterable[ObjectRef]) -> str:
         """'redis, web and 2 more to be ready'."""
